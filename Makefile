@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The way in. `make run` sets up, builds and shows a drop report of traffic
+# that it makes itself; `make test` sets up and passes the tests.
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+BUILD := build
+CLANG ?= clang
+OBJCOPY ?= llvm-objcopy
+PYTHON := /usr/bin/python3
+# The machine's own architecture, as the kernel and Debian name it.
+MACHINE := $(shell uname -m)
+BPF_ARCH := $(if $(filter aarch64,$(MACHINE)),arm64,x86)
+
+# sudo is used only where it says so, and not at all for root.
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+PACKAGES := libbpf-dev libelf-dev zlib1g-dev iproute2 nftables busybox-static \
+	python3 python3-pytest python3-jsonschema
+
+TOOLS := $(shell sed -n 's/^    ("\([a-z0-9-]*\)", "[a-z0-9-]*", "[A-Za-z]*"),$$/\1/p' Package.swift)
+SOURCES := $(wildcard bpf/*/*.bpf.c)
+NAMES := $(patsubst %.bpf.c,%,$(notdir $(SOURCES)))
+OBJECTS := $(foreach name,$(NAMES),$(BUILD)/bpf/$(name).btf.o $(BUILD)/bpf/$(name).legacy.o)
+BTF_FILES := $(wildcard bpf/btf/*.btf)
+
+BPF_FLAGS := -target bpf -O2 -g -Wall -Wextra -Werror -Ibpf/include -Ibpf/types
+BTF_FLAGS := -mcpu=v3
+LEGACY_FLAGS := -mcpu=v2 -DPLUMBLINE_LEGACY
+SWIFT_FLAGS := -c release -Xswiftc -static-executable -Xswiftc -warnings-as-errors
+
+.PHONY: all setup bpf build run test unit integration arm64 bench clean help
+all: build
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+setup: ## install the Debian packages that the build and the tests need (as root)
+	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+		$(if $(SUDO),echo "sudo: installing Debian packages:" $$missing;) \
+		$(SUDO) apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing > /dev/null; \
+	fi
+
+# Two objects from each source; see bpf/include/target.h for what differs.
+vpath %.bpf.c $(sort $(dir $(SOURCES)))
+
+$(BUILD)/bpf/%.btf.o: %.bpf.c Makefile
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_FLAGS) -D__TARGET_ARCH_$(BPF_ARCH) $(BTF_FLAGS) -MMD -MT $@ -c $< -o $@
+	@$(OBJCOPY) --strip-debug $@
+
+$(BUILD)/bpf/%.legacy.o: %.bpf.c Makefile
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_FLAGS) -D__TARGET_ARCH_$(BPF_ARCH) $(LEGACY_FLAGS) -MMD -MT $@ -c $< -o $@
+	@$(OBJCOPY) --strip-debug $@
+
+-include $(OBJECTS:.o=.d)
+
+# What Sources/BPFObjects embeds, rewritten only when the list changes.
+$(BUILD)/bpf/embedded.inc: $(OBJECTS) $(BTF_FILES)
+	@{ \
+	for f in $(OBJECTS); do n=$$(basename $$f .o); \
+		printf 'static const unsigned char _Alignas(8) object_%s[] = {\n#embed "%s"\n};\n' "$${n//[^A-Za-z0-9]/_}" "$$n.o"; \
+	done; \
+	echo 'static const struct embedded_file objects[] = {'; \
+	for f in $(OBJECTS); do n=$$(basename $$f .o); i=object_$${n//[^A-Za-z0-9]/_}; \
+		printf '\t{ "%s", %s, sizeof(%s) },\n' "$$n" "$$i" "$$i"; \
+	done; \
+	printf '\t{ 0 },\n};\n'; \
+	for f in $(BTF_FILES); do n=$$(basename $$f .btf); \
+		printf 'static const unsigned char _Alignas(8) btf_%s[] = {\n#embed "../../%s"\n};\n' "$${n//[^A-Za-z0-9]/_}" "$$f"; \
+	done; \
+	echo 'static const struct embedded_file btf_files[] = {'; \
+	for f in $(BTF_FILES); do n=$$(basename $$f .btf); i=btf_$${n//[^A-Za-z0-9]/_}; \
+		printf '\t{ "%s", %s, sizeof(%s) },\n' "$$n" "$$i" "$$i"; \
+	done; \
+	printf '\t{ 0 },\n};\n'; \
+	} > $@
+
+bpf: $(BUILD)/bpf/embedded.inc ## compile each .bpf.c into its btf and its legacy object
+
+build: setup bpf ## build the static executables into build/bin
+	swift build $(SWIFT_FLAGS)
+	@mkdir -p $(BUILD)/bin
+	@for t in plumbline $(TOOLS); do \
+		cmp -s .build/release/$$t $(BUILD)/.unstripped-$$t 2>/dev/null && continue; \
+		cp .build/release/$$t $(BUILD)/.unstripped-$$t; \
+		$(OBJCOPY) --strip-all $(BUILD)/.unstripped-$$t $(BUILD)/bin/$$t; \
+	done
+
+clean: ## remove everything built
+	rm -rf $(BUILD) .build

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLibbpf
+import Glibc
+
+/// The records that programs emit, over a ring buffer or a perf buffer, whichever the object has.
+///
+/// Records are handed out in place: the pointer is valid during the call only.
+public struct EventStream: ~Copyable {
+    private final class Sink {
+        let handler: (UnsafeRawPointer, Int) -> Void
+        var received: UInt64 = 0
+
+        init(_ handler: @escaping (UnsafeRawPointer, Int) -> Void) { self.handler = handler }
+    }
+
+    private enum Buffer {
+        case ring(OpaquePointer)
+        case perf(OpaquePointer)
+    }
+
+    private let buffer: Buffer
+    private let sink: Unmanaged<Sink>
+    /// Becomes readable when a good part of the buffer is full.
+    public let descriptor: Int32
+
+    /// Bytes that the buffer of an object gets for a wish of `bytes`: a power of two of at least one page.
+    public static func ringSize(_ bytes: Int) -> UInt32 {
+        let page = Int(getpagesize())
+        var size = page
+        while size < bytes && size < 1 << 30 { size *= 2 }
+        return UInt32(size)
+    }
+
+    /// - Parameters:
+    ///   - object: a loaded object with EVENTS in it.
+    ///   - bytes: total buffer size; a perf buffer divides it among the CPUs.
+    ///   - handler: called with each record during `consume`, in the order of each CPU.
+    public init(
+        _ object: borrowing BPFObject, map: String = "events", bytes: Int,
+        handler: @escaping (UnsafeRawPointer, Int) -> Void
+    ) throws(RuntimeError) {
+        let sink = Unmanaged.passRetained(Sink(handler))
+        let file: Int32
+        do throws(RuntimeError) {
+            file = try object.descriptor(map)
+        } catch {
+            sink.release()
+            throw error
+        }
+        self.sink = sink
+        switch object.variant {
+        case .btf:
+            let ring = ring_buffer__new(
+                file,
+                { context, data, size in
+                    guard let context, let data else { return 0 }
+                    let sink = Unmanaged<Sink>.fromOpaque(context).takeUnretainedValue()
+                    sink.received &+= 1
+                    sink.handler(data, Int(size))
+                    return 0
+                }, sink.toOpaque(), nil)
+            guard let ring else {
+                sink.release()
+                throw RuntimeError(.loadFailed, "event buffer: \(errorText(Int(errno)))")
+            }
+            buffer = .ring(ring)
+            descriptor = ring_buffer__epoll_fd(ring)
+        case .legacy:
+            let page = Int(getpagesize())
+            let share = bytes / max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+            var pages = 1
+            while pages * page < share && pages < 1 << 14 { pages *= 2 }
+            var attributes = perf_event_attr()
+            attributes.size = UInt32(MemoryLayout<perf_event_attr>.size)
+            attributes.type = PERF_TYPE_SOFTWARE.rawValue
+            attributes.config = UInt64(PERF_COUNT_SW_BPF_OUTPUT.rawValue)
+            attributes.sample_type = UInt64(PERF_SAMPLE_RAW.rawValue)
+            attributes.sample_period = 1
+            // Wakes the reader when a quarter of a CPU's buffer is full; the reader polls on a timer too.
+            attributes.watermark = 1
+            attributes.wakeup_watermark = UInt32(max(1, pages * page / 4))
+            let perf = perf_buffer__new_raw(
+                file, pages, &attributes,
+                { context, _, event in
+                    guard let context, let event, event.pointee.type == PERF_RECORD_SAMPLE.rawValue else {
+                        return LIBBPF_PERF_EVENT_CONT
+                    }
+                    // struct { perf_event_header; u32 size; char data[size]; } (PERF_SAMPLE_RAW)
+                    let record = UnsafeRawPointer(event) + MemoryLayout<perf_event_header>.size
+                    let size = Int(record.load(as: UInt32.self))
+                    let sink = Unmanaged<Sink>.fromOpaque(context).takeUnretainedValue()
+                    sink.received &+= 1
+                    sink.handler(record + 4, size)
+                    return LIBBPF_PERF_EVENT_CONT
+                }, sink.toOpaque(), nil)
+            guard let perf else {
+                sink.release()
+                throw RuntimeError(.loadFailed, "event buffer: \(errorText(Int(errno)))")
+            }
+            buffer = .perf(perf)
+            descriptor = perf_buffer__epoll_fd(perf)
+        }
+    }
+
+    deinit {
+        switch buffer {
+        case .ring(let ring): ring_buffer__free(ring)
+        case .perf(let perf): perf_buffer__free(perf)
+        }
+        sink.release()
+    }
+
+    /// Records handed out so far. Records emitted by the programs, less these, after the probes are out
+    /// and the buffer is drained, is the exact number lost.
+    public var received: UInt64 { sink.takeUnretainedValue().received }
+
+    /// Hands out all records that are waiting.
+    public func consume() {
+        switch buffer {
+        case .ring(let ring): _ = ring_buffer__consume(ring)
+        case .perf(let perf): _ = perf_buffer__consume(perf)
+        }
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import BPFRuntime
+
+extension ObjectVariant: ExpressibleByArgument {}
+extension OutputFormat: ExpressibleByArgument {}
+
+/// A time span on the command line, in seconds with decimals.
+public struct Seconds: ExpressibleByArgument, Sendable {
+    public let nanoseconds: UInt64
+
+    public init?(argument: String) {
+        guard let value = Double(argument), value.isFinite, value > 0, value <= 10_000_000 else { return nil }
+        nanoseconds = UInt64(value * 1_000_000_000)
+    }
+
+    public static var defaultCompletionKind: CompletionKind { .default }
+}
+
+/// How long a run lasts.
+public struct RunOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("End after this many seconds.", valueName: "seconds"))
+    public var duration: Seconds?
+
+    public init() {}
+}
+
+/// How a report is written.
+public struct OutputOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Report as text, json (one object per line) or csv.", valueName: "format"))
+    public var format: OutputFormat = .text
+
+    @Flag(help: "Say more in text reports: what it is depends on the tool.")
+    public var verbose = false
+
+    public init() {}
+}
+
+/// How the kernel side is loaded.
+public struct KernelOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Load this object, btf or legacy, instead of the best the kernel can take.", valueName: "object"))
+    public var object: ObjectVariant?
+
+    @Option(help: ArgumentHelp("Take the kernel's types from this BTF file.", valueName: "file"))
+    public var btf: String?
+
+    @Flag(help: "Print libbpf's messages and the verifier's logs to standard error.")
+    public var debug = false
+
+    @Flag(help: "Measure and report the run time of the BPF programs (kernel 5.8 and later).")
+    public var cost = false
+
+    public init() {}
+}
+
+/// Opens and loads an object by these options; the fallback is the legacy object when the best choice does not load.
+extension KernelOptions {
+    /// - Parameters:
+    ///   - name: the object, "eth_drop".
+    ///   - facts: the running kernel's.
+    ///   - configure: sets configuration and capacities of an opened object.
+    /// - Returns: the loaded object, and a note when it is not the one that fits best.
+    /// - Throws: `RuntimeError`.
+    public func load(
+        _ name: String, facts: KernelFacts,
+        configure: (inout BPFObject) throws(RuntimeError) -> Void
+    ) throws(RuntimeError) -> LoadedObject {
+        let features = try KernelFeatures()
+        let variant = object ?? features.bestVariant
+        if variant == .btf && !(features.ringBuffer && features.globalData && features.kernelBTF) {
+            throw RuntimeError(
+                .unsupported,
+                "--object btf: this kernel lacks \(features.kernelBTF ? features.ringBuffer ? "global data" : "the BPF ring buffer" : "its own BTF")"
+            )
+        }
+        let types = try KernelTypes.choose(file: btf, release: facts.release, kernelHasBTF: features.kernelBTF)
+        do throws(RuntimeError) {
+            return LoadedObject(object: try open(name, variant, types, configure), note: nil)
+        } catch {
+            guard object == nil, variant == .btf, error.kind == .loadFailed else { throw error }
+            let note = "the btf object did not load (\(error.description.split(separator: "\n").first ?? "")); legacy is used"
+            return LoadedObject(object: try open(name, .legacy, types, configure), note: note)
+        }
+    }
+
+    private func open(
+        _ name: String, _ variant: ObjectVariant, _ types: KernelTypes,
+        _ configure: (inout BPFObject) throws(RuntimeError) -> Void
+    ) throws(RuntimeError) -> BPFObject {
+        var opened = try BPFObject(name: name, variant: variant, types: types)
+        try configure(&opened)
+        try opened.load()
+        return opened
+    }
+}
+
+/// A loaded object and what there is to say about the choice.
+public struct LoadedObject: ~Copyable {
+    public var object: BPFObject
+    public let note: String?
+}

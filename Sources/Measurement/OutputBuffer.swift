@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+/// Text on its way to a file descriptor, in one buffer that is reused.
+///
+/// Nothing here allocates per record. Whole lines reach the descriptor: `flush` is called at line ends.
+public final class OutputBuffer {
+    private let descriptor: Int32
+    private var bytes: UnsafeMutableRawBufferPointer
+    private var used = 0
+
+    /// The reader is gone (EPIPE) or the descriptor fails: what follows is discarded.
+    public private(set) var isClosed = false
+
+    public init(descriptor: Int32 = STDOUT_FILENO, capacity: Int = 1 << 16) {
+        self.descriptor = descriptor
+        bytes = .allocate(byteCount: max(capacity, 1024), alignment: 8)
+    }
+
+    deinit { bytes.deallocate() }
+
+    /// Bytes that wait.
+    public var count: Int { used }
+
+    /// Makes room for `size` more bytes, growing for a single record larger than the buffer.
+    private func reserve(_ size: Int) {
+        guard used + size > bytes.count else { return }
+        let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: max(bytes.count * 2, used + size), alignment: 8)
+        larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<used]))
+        bytes.deallocate()
+        bytes = larger
+    }
+
+    /// Writes what waits. Call at a line's end.
+    public func flush() {
+        var written = 0
+        while written < used && !isClosed {
+            let size = write(descriptor, bytes.baseAddress.map { $0 + written }, used - written)
+            if size >= 0 {
+                written += size
+            } else if errno == EAGAIN {
+                var wait = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                poll(&wait, 1, 1000)
+            } else if errno != EINTR {
+                isClosed = true
+            }
+        }
+        used = 0
+    }
+
+    /// Writes what waits when it fills most of the buffer. Call at a line's end.
+    @inline(__always)
+    public func flushIfFull() {
+        if used > bytes.count - bytes.count / 4 { flush() }
+    }
+
+    /// What waits, as a string; it is not written.
+    public func takeString() -> String {
+        defer { used = 0 }
+        return String(decoding: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[..<used]), as: UTF8.self)
+    }
+
+    // MARK: Appending
+
+    @inline(__always)
+    public func byte(_ value: UInt8) {
+        reserve(1)
+        bytes[used] = value
+        used += 1
+    }
+
+    public func newline() { byte(0x0a) }
+    public func space() { byte(0x20) }
+
+    public func raw(_ buffer: UnsafeRawBufferPointer) {
+        reserve(buffer.count)
+        guard let from = buffer.baseAddress, let to = bytes.baseAddress else { return }
+        memcpy(to + used, from, buffer.count)
+        used += buffer.count
+    }
+
+    public func text(_ value: StaticString) {
+        raw(UnsafeRawBufferPointer(start: value.utf8Start, count: value.utf8CodeUnitCount))
+    }
+
+    public func string(_ value: String) {
+        var value = value
+        value.withUTF8 { raw(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// Blanks up to `width` columns from `start`, a former `count`.
+    public func pad(from start: Int, to width: Int) {
+        var missing = width - (used - start)
+        while missing > 0 {
+            space()
+            missing -= 1
+        }
+    }
+
+    /// A C string of at most `limit` bytes; control characters become "?".
+    public func cString(_ pointer: UnsafeRawPointer, limit: Int) {
+        for index in 0..<limit {
+            let value = pointer.load(fromByteOffset: index, as: UInt8.self)
+            guard value != 0 else { return }
+            byte(value < 0x20 || value == 0x7f ? 0x3f : value)
+        }
+    }
+
+    public func decimal(_ value: UInt64, width: Int = 0, fill: UInt8 = 0x20) {
+        withUnsafeTemporaryAllocation(byteCount: 20, alignment: 1) { digits in
+            var at = 20
+            var rest = value
+            repeat {
+                at -= 1
+                digits[at] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
+                rest /= 10
+            } while rest > 0
+            var blanks = width - (20 - at)
+            while blanks > 0 {
+                byte(fill)
+                blanks -= 1
+            }
+            raw(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(digits)[at...]))
+        }
+    }
+
+    public func decimal(_ value: Int64) {
+        if value < 0 { byte(0x2d) }
+        decimal(value.magnitude)
+    }
+
+    /// A number with `places` decimals, given in units of the last place.
+    public func fixed(_ value: UInt64, places: Int) {
+        var unit: UInt64 = 1
+        for _ in 0..<places { unit *= 10 }
+        decimal(value / unit)
+        if places > 0 {
+            byte(0x2e)
+            decimal(value % unit, width: places, fill: 0x30)
+        }
+    }
+
+    /// Lower-case hexadecimal digits, at least `width` of them.
+    public func hex(_ value: UInt64, width: Int = 1) {
+        var digits = max(width, 1)
+        while digits < 16 && value >> UInt64(digits * 4) != 0 { digits += 1 }
+        for digit in stride(from: digits - 1, through: 0, by: -1) {
+            let nibble = UInt8(truncatingIfNeeded: value >> UInt64(digit * 4)) & 15
+            byte(nibble < 10 ? 0x30 + nibble : 0x57 + nibble)
+        }
+    }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+/// Waits for records, intervals, the end of the time, and signals that end a run.
+///
+/// SIGINT, SIGTERM and SIGHUP are held back from the first moment and read here, so a run that is
+/// told to stop always comes to its final report; SIGPIPE is ignored, a reader that left shows as
+/// `OutputBuffer.isClosed`.
+public struct RunLoop: ~Copyable {
+    /// What to do next.
+    public enum Step: Sendable, Equatable {
+        /// Look for records.
+        case consume
+        /// An interval has ended.
+        case interval
+        /// The run is over.
+        case end(End)
+    }
+
+    /// Why a run is over.
+    public enum End: Sendable, Equatable {
+        case duration
+        case signal(Int32)
+        case count
+        case outputClosed
+
+        public var description: String {
+            switch self {
+            case .duration: "duration"
+            case .signal(SIGINT): "SIGINT"
+            case .signal(SIGTERM): "SIGTERM"
+            case .signal(SIGHUP): "SIGHUP"
+            case .signal(let number): "signal \(number)"
+            case .count: "count"
+            case .outputClosed: "output closed"
+            }
+        }
+    }
+
+    /// Longest wait before records are looked for again, in nanoseconds.
+    static let pollPeriod: UInt64 = 50_000_000
+
+    private let signals: Int32
+    private let started: UInt64
+    private let deadline: UInt64?
+    private let intervalLength: UInt64?
+    private var nextInterval: UInt64?
+
+    /// Blocks the signals. Call before anything is loaded, so that none is missed.
+    public static func holdSignals() {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, number) }
+        sigprocmask(SIG_BLOCK, &set, nil)
+        signal(SIGPIPE, SIG_IGN)
+    }
+
+    /// Starts the time.
+    ///
+    /// - Parameters:
+    ///   - duration: nanoseconds until the end; nil: until a signal.
+    ///   - interval: nanoseconds between intervals; nil: none.
+    public init(duration: UInt64?, interval: UInt64?) {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, number) }
+        signals = signalfd(-1, &set, Int32(SFD_NONBLOCK.rawValue | SFD_CLOEXEC.rawValue))
+        started = monotonicNow()
+        deadline = duration.map { started + $0 }
+        intervalLength = interval
+        nextInterval = interval.map { started + $0 }
+    }
+
+    deinit { close(signals) }
+
+    /// CLOCK_MONOTONIC at the start.
+    public var startTime: UInt64 { started }
+
+    /// Waits for the next step, at most 50 ms when `events` is given.
+    ///
+    /// An interval that ends with the run is reported as `interval` first. Intervals that were missed
+    /// because the process did not run are not made up for.
+    public mutating func next(events: Int32? = nil) -> Step {
+        while true {
+            if let number = pendingSignal() { return .end(.signal(number)) }
+            let now = monotonicNow()
+            if let due = nextInterval, let length = intervalLength, now >= due {
+                nextInterval = due + length > now ? due + length : now + length
+                return .interval
+            }
+            if let deadline, now >= deadline { return .end(.duration) }
+            var wake = min(nextInterval ?? .max, deadline ?? .max)
+            if events != nil { wake = min(wake, now + Self.pollPeriod) }
+            var files = [pollfd(fd: signals, events: Int16(POLLIN), revents: 0)]
+            if let events { files.append(pollfd(fd: events, events: Int16(POLLIN), revents: 0)) }
+            var timeout = timespec()
+            if wake != .max {
+                timeout.tv_sec = Int((wake - now) / 1_000_000_000)
+                timeout.tv_nsec = Int((wake - now) % 1_000_000_000)
+            }
+            let ready = wake == .max ? ppoll(&files, nfds_t(files.count), nil, nil)
+                : ppoll(&files, nfds_t(files.count), &timeout, nil)
+            if events != nil, ready == 0 || (files.last?.revents ?? 0) != 0 { return .consume }
+        }
+    }
+
+    private func pendingSignal() -> Int32? {
+        var info = signalfd_siginfo()
+        let size = MemoryLayout<signalfd_siginfo>.size
+        return read(signals, &info, size) == size ? Int32(info.ssi_signo) : nil
+    }
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Which freed skbs are drops that the user asked for. */
+#ifndef PLUMBLINE_ADMIT_H
+#define PLUMBLINE_ADMIT_H
+
+#include "target.h"
+#include "count.h"
+#include "skb.h"
+#include "drop.h"
+
+/* Indices of counters.hits. */
+enum drop_probe {
+	DROP_PROBE_KFREE_SKB = 0,
+	DROP_PROBE_TCP_DROP = 1,
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct drop_expected_counts);
+} expected_counts SEC(".maps");
+
+/*
+ * One freed skb, as far as it was looked at. It lives in map memory, so it
+ * holds no pointers: they would lose their type for the verifier there.
+ */
+struct drop {
+	__u64 location;
+	__u32 reason;
+	__u32 expected;		/* 1 + rule, 0: a drop */
+	struct packet_source source;
+	struct packet packet;
+};
+
+/* The reason argument of skb:kfree_skb came with enum skb_drop_reason (5.17, commit c504e5c2f964). */
+INLINE __u32 drop_reason(const __u64 *ctx)
+{
+	if (bpf_core_type_exists(enum skb_drop_reason))
+		return ctx[2];
+	return DROP_REASON_NONE;
+}
+
+/*
+ * tcp_drop() frees without the tracepoint until drop reasons came: what TCP
+ * itself discards is then only seen at its entry. With reasons it is
+ * tcp_drop_reason(), which passes the tracepoint (5.18), and this probe would
+ * count twice.
+ */
+INLINE bool drop_tcp_is_silent(void)
+{
+	return !bpf_core_type_exists(enum skb_drop_reason);
+}
+
+INLINE void drop_start(struct drop *drop, __u64 location, __u32 reason)
+{
+	__builtin_memset(drop, 0, sizeof(*drop));
+	drop->location = location;
+	drop->reason = reason;
+}
+
+INLINE bool drop_location_match(const struct drop_filter *filter, __u64 location)
+{
+	__u32 i;
+
+	if (!filter->location_count)
+		return true;
+#pragma unroll
+	for (i = 0; i < DROP_LOCATIONS; i++) {
+		if (i >= filter->location_count)
+			break;
+		if (location >= filter->locations[i].start && location < filter->locations[i].end)
+			return true;
+	}
+	return false;
+}
+
+INLINE bool drop_reason_match(const struct drop_filter *filter, __u32 reason)
+{
+	__u32 i;
+
+	if (!filter->reason_count)
+		return true;
+#pragma unroll
+	for (i = 0; i < DROP_REASONS; i++) {
+		if (i >= filter->reason_count)
+			break;
+		if (filter->reasons[i] == reason)
+			return true;
+	}
+	return false;
+}
+
+INLINE bool drop_interface_match(const struct drop_filter *filter, const struct net_device *dev)
+{
+	struct drop_interface name = {};
+	__u32 i;
+
+	if (!filter->interface_count)
+		return true;
+	if (!dev || bpf_core_read(&name, sizeof(name), &dev->name))
+		return false;
+#pragma unroll
+	for (i = 0; i < DROP_INTERFACES; i++) {
+		if (i >= filter->interface_count)
+			break;
+		if (filter->interfaces[i].name[0] == name.name[0] &&
+		    filter->interfaces[i].name[1] == name.name[1])
+			return true;
+	}
+	return false;
+}
+
+/* 1 + the index of the rule by which this free is no drop, else 0. */
+INLINE __u32 drop_expected(const struct drop_filter *filter, __u64 location, __u32 reason)
+{
+	__u32 i;
+
+#pragma unroll
+	for (i = 0; i < DROP_EXPECTED_RULES; i++) {
+		const struct drop_expected_rule *rule = &filter->expected[i];
+
+		if (i >= filter->expected_count)
+			break;
+		if (location >= rule->start && location < rule->end &&
+		    (rule->reason == DROP_REASON_NONE || rule->reason == reason))
+			return i + 1;
+	}
+	return 0;
+}
+
+/*
+ * Decides about one freed skb and counts the decision. drop_start() came
+ * before. dev is skb_device()'s answer; parse: the caller needs drop->packet.
+ */
+INLINE bool drop_admit(struct drop *drop, const struct sk_buff *skb, const struct net_device *dev,
+		       const struct drop_filter *filter, struct counters *count, const bool direct, bool parse)
+{
+	__u32 zero = 0;
+
+	if (!drop_location_match(filter, drop->location) || !drop_reason_match(filter, drop->reason) ||
+	    !drop_interface_match(filter, dev))
+		goto filtered;
+	skb_source(skb, dev, direct, &drop->source);
+	if (parse || filter->packet.conditions) {
+		packet_parse(&drop->source, &drop->packet);
+		if (!packet_filter_match(&filter->packet, &drop->packet))
+			goto filtered;
+	}
+	drop->expected = drop_expected(filter, drop->location, drop->reason);
+	if (drop->expected) {
+		struct drop_expected_counts *counts = bpf_map_lookup_elem(&expected_counts, &zero);
+		__u32 rule = drop->expected - 1;
+
+		count->expected++;
+		if (counts && rule < DROP_EXPECTED_RULES)
+			counts->count[rule]++;
+		return filter->include_expected;
+	}
+	return true;
+
+filtered:
+	count->filtered++;
+	return false;
+}
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* drop-summary: drops counted in the kernel. */
+#ifndef PLUMBLINE_DROP_SUMMARY_H
+#define PLUMBLINE_DROP_SUMMARY_H
+
+#include "drop.h"
+
+/* What the counts are told apart by, beside location and reason; bits. */
+enum drop_group {
+	DROP_GROUP_FLOW = 1 << 0,
+	DROP_GROUP_INTERFACE = 1 << 1,
+	DROP_GROUP_STACK = 1 << 2,
+};
+
+#define DROP_SUMMARY_FRAMES 32
+#define DROP_SUMMARY_NO_STACK (-1)
+
+struct drop_summary_config {
+	struct drop_filter filter;
+	__u32 groups;		/* enum drop_group */
+	__u32 reserved;
+};
+
+/* Addresses in network byte order, the rest in host byte order. */
+struct drop_flow {
+	__u32 src[4];
+	__u32 dst[4];
+	__u16 ether_type;
+	__u16 vlan_tci;		/* outermost tag, 0xffff: none */
+	__u16 src_port;		/* ICMP: type */
+	__u16 dst_port;		/* ICMP: code */
+	__u16 found;		/* enum packet_found */
+	__u8 protocol;
+	__u8 reserved;
+};
+
+struct drop_summary_key {
+	__u64 location;
+	__u32 reason;
+	__u32 epoch;		/* 0 or 1: the half that is being filled */
+	__s32 stack;		/* id in the epoch's stack map, or negative */
+	__u32 interface_index;
+	__u32 network_namespace;
+	__u32 expected;		/* 1 + index of the expected rule, 0: a drop */
+	struct drop_flow flow;
+	__u32 reserved;
+};
+
+struct drop_summary_value {
+	__u64 packets;
+	__u64 bytes;
+	__u64 first_ns;		/* CLOCK_MONOTONIC */
+	char interface[DROP_NAME_LENGTH];
+};
+
+#endif
