@@ -98,9 +98,9 @@ public struct FieldWriter {
         if begin(name) { quoted(body) }
     }
 
-    /// An absent value: null in JSON, nothing in CSV.
+    /// An absent value: no member in JSON, an empty cell in CSV.
     public mutating func absent(_ name: StaticString) {
-        if begin(name), mode == .json { output.text("null") }
+        if mode != .json { _ = begin(name) }
     }
 
     /// Strings: an array in JSON, one cell with blanks between in CSV.
