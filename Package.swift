@@ -21,10 +21,11 @@ let package = Package(
     targets: [
         // Layers, lowest first. A target depends only on those above it in this list.
         .systemLibrary(name: "CLibbpf"),
+        .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "BPFTypes", path: "bpf/types"),
         .target(name: "BPFObjects", cSettings: [.unsafeFlags(["-Wno-c23-extensions"])]),
-        .target(name: "BPFRuntime", dependencies: ["CLibbpf", "BPFTypes", "BPFObjects"]),
-        .target(name: "Measurement", dependencies: ["BPFRuntime", "BPFTypes", argumentParser]),
+        .target(name: "BPFRuntime", dependencies: ["CLibbpf", "CLinux", "BPFTypes", "BPFObjects"]),
+        .target(name: "Measurement", dependencies: ["BPFRuntime", "CLinux", "BPFTypes", argumentParser]),
     ]
         + areas.map { .target(name: $0, dependencies: ["Measurement", "BPFRuntime", "BPFTypes", argumentParser]) }
         + measurements.map {

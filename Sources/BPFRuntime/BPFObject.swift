@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLibbpf
+import CLinux
 import Glibc
 
 /// A BPF object from the executable: opened, configured, loaded, attached, in this order.
@@ -76,7 +77,7 @@ public struct BPFObject: ~Copyable {
         guard let types = EmbeddedFiles.kernelTypes.first(where: { $0.name == release }) else {
             throw RuntimeError(.unsupported, "this executable holds no types for kernel \(release)")
         }
-        let file = clibbpf_memory_file("plumbline-btf")
+        let file = clinux_memory_file("plumbline-btf")
         guard file >= 0 else { throw RuntimeError(.loadFailed, "memory file: \(errorText(Int(file)))") }
         guard write(file, types.bytes.baseAddress, types.bytes.count) == types.bytes.count else {
             close(file)
@@ -281,7 +282,7 @@ public struct BPFObject: ~Copyable {
 /// - Returns: false where the kernel has no membarrier; then a pause of 50 ms took its place.
 @discardableResult
 public func waitForPrograms() -> Bool {
-    if clibbpf_wait_for_programs() == 0 { return true }
+    if clinux_wait_for_programs() == 0 { return true }
     usleep(50_000)
     return false
 }

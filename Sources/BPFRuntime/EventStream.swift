@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLibbpf
+import CLinux
 import Glibc
 
 /// The records that programs emit, over a ring buffer or a perf buffer, whichever the object has.
 ///
-/// Records are handed out in place: the pointer is valid during the call only.
+/// The pointer to a record is valid during the call only: a ring buffer's records are handed out in place.
 public struct EventStream: ~Copyable {
     private final class Sink {
         let handler: (UnsafeRawPointer, Int) -> Void
         var received: UInt64 = 0
+        /// Where a perf buffer's record is aligned to 8 bytes; it lies at 4 past that in the buffer.
+        let aligned = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 8)
+
+        deinit { aligned.deallocate() }
 
         init(_ handler: @escaping (UnsafeRawPointer, Int) -> Void) { self.handler = handler }
     }
@@ -39,67 +44,67 @@ public struct EventStream: ~Copyable {
         _ object: borrowing BPFObject, map: String = "events", bytes: Int,
         handler: @escaping (UnsafeRawPointer, Int) -> Void
     ) throws(RuntimeError) {
+        let file = try object.descriptor(map)
         let sink = Unmanaged.passRetained(Sink(handler))
-        let file: Int32
-        do throws(RuntimeError) {
-            file = try object.descriptor(map)
-        } catch {
+        let opened = object.variant == .btf ? Self.ring(file, sink) : Self.perf(file, sink, bytes)
+        guard let opened else {
+            let number = Int(errno)
             sink.release()
-            throw error
+            throw RuntimeError(.loadFailed, "event buffer: \(errorText(number))")
         }
         self.sink = sink
-        switch object.variant {
-        case .btf:
-            let ring = ring_buffer__new(
-                file,
-                { context, data, size in
-                    guard let context, let data else { return 0 }
-                    let sink = Unmanaged<Sink>.fromOpaque(context).takeUnretainedValue()
-                    sink.received &+= 1
-                    sink.handler(data, Int(size))
-                    return 0
-                }, sink.toOpaque(), nil)
-            guard let ring else {
-                sink.release()
-                throw RuntimeError(.loadFailed, "event buffer: \(errorText(Int(errno)))")
-            }
-            buffer = .ring(ring)
-            descriptor = ring_buffer__epoll_fd(ring)
-        case .legacy:
-            let page = Int(getpagesize())
-            let share = bytes / max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-            var pages = 1
-            while pages * page < share && pages < 1 << 14 { pages *= 2 }
-            var attributes = perf_event_attr()
-            attributes.size = UInt32(MemoryLayout<perf_event_attr>.size)
-            attributes.type = PERF_TYPE_SOFTWARE.rawValue
-            attributes.config = UInt64(PERF_COUNT_SW_BPF_OUTPUT.rawValue)
-            attributes.sample_type = UInt64(PERF_SAMPLE_RAW.rawValue)
-            attributes.sample_period = 1
-            // Wakes the reader when a quarter of a CPU's buffer is full; the reader polls on a timer too.
-            attributes.watermark = 1
-            attributes.wakeup_watermark = UInt32(max(1, pages * page / 4))
-            let perf = perf_buffer__new_raw(
-                file, pages, &attributes,
-                { context, _, event in
-                    guard let context, let event, event.pointee.type == PERF_RECORD_SAMPLE.rawValue else {
-                        return LIBBPF_PERF_EVENT_CONT
-                    }
-                    // struct { perf_event_header; u32 size; char data[size]; } (PERF_SAMPLE_RAW)
-                    let record = UnsafeRawPointer(event) + MemoryLayout<perf_event_header>.size
-                    let size = Int(record.load(as: UInt32.self))
-                    let sink = Unmanaged<Sink>.fromOpaque(context).takeUnretainedValue()
-                    sink.received &+= 1
-                    sink.handler(record + 4, size)
+        buffer = opened.buffer
+        descriptor = opened.descriptor
+    }
+
+    private static func ring(_ file: Int32, _ sink: Unmanaged<Sink>) -> (buffer: Buffer, descriptor: Int32)? {
+        let ring = ring_buffer__new(
+            file,
+            { context, data, size in
+                guard let context, let data else { return 0 }
+                let sink = Unmanaged<Sink>.fromOpaque(context).takeUnretainedValue()
+                sink.received &+= 1
+                sink.handler(data, Int(size))
+                return 0
+            }, sink.toOpaque(), nil)
+        return ring.map { (.ring($0), ring_buffer__epoll_fd($0)) }
+    }
+
+    private static func perf(
+        _ file: Int32, _ sink: Unmanaged<Sink>, _ bytes: Int
+    ) -> (buffer: Buffer, descriptor: Int32)? {
+        let page = Int(getpagesize())
+        let share = bytes / max(1, Int(get_nprocs()))
+        var pages = 1
+        while pages * page < share && pages < 1 << 14 { pages *= 2 }
+        var attributes = perf_event_attr()
+        attributes.size = UInt32(MemoryLayout<perf_event_attr>.size)
+        attributes.type = PERF_TYPE_SOFTWARE.rawValue
+        attributes.config = UInt64(PERF_COUNT_SW_BPF_OUTPUT.rawValue)
+        attributes.sample_type = UInt64(PERF_SAMPLE_RAW.rawValue)
+        attributes.sample_period = 1
+        // Wakes the reader when a quarter of a CPU's buffer is full; the reader polls on a timer too.
+        attributes.watermark = 1
+        attributes.wakeup_watermark = UInt32(max(1, pages * page / 4))
+        let perf = perf_buffer__new_raw(
+            file, pages, &attributes,
+            { context, _, event in
+                guard let context, let event, event.pointee.type == PERF_RECORD_SAMPLE.rawValue else {
                     return LIBBPF_PERF_EVENT_CONT
-                }, sink.toOpaque(), nil)
-            guard let perf else {
-                sink.release()
-                throw RuntimeError(.loadFailed, "event buffer: \(errorText(Int(errno)))")
-            }
-            buffer = .perf(perf)
-            descriptor = perf_buffer__epoll_fd(perf)
-        }
+                }
+                // struct { perf_event_header; u32 size; char data[size]; } (PERF_SAMPLE_RAW)
+                let record = UnsafeRawPointer(event) + MemoryLayout<perf_event_header>.size
+                let size = Int(record.load(as: UInt32.self))
+                let sink = Unmanaged<Sink>.fromOpaque(context).takeUnretainedValue()
+                sink.received &+= 1
+                guard let base = sink.aligned.baseAddress, size <= sink.aligned.count else {
+                    return LIBBPF_PERF_EVENT_CONT
+                }
+                base.copyMemory(from: record + 4, byteCount: size)
+                sink.handler(base, size)
+                return LIBBPF_PERF_EVENT_CONT
+            }, sink.toOpaque(), nil)
+        return perf.map { (.perf($0), perf_buffer__epoll_fd($0)) }
     }
 
     deinit {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinux
 import Glibc
 
 /// What the running kernel says of itself.
@@ -19,7 +20,7 @@ public struct KernelFacts: Sendable {
         release = Self.text(&name.release)
         machine = Self.text(&name.machine)
         host = Self.text(&name.nodename)
-        onlineCPUs = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        onlineCPUs = Int(get_nprocs())
     }
 
     private static func text<T>(_ field: inout T) -> String {

@@ -30,7 +30,8 @@ public enum KernelTypes: Sendable, Equatable {
 
     /// The first source there is: the user's file, the running kernel, the embedded collection, `directory`.
     ///
-    /// - Throws: `RuntimeError` of kind `unsupported` that names every place looked at.
+    /// - Throws: `RuntimeError` of kind `badInput` for a file that cannot be read or is no BTF, of kind
+    ///   `unsupported`, naming every place looked at, where there is none.
     public static func choose(
         file: String?, release: String,
         kernelHasBTF: Bool,
@@ -39,8 +40,12 @@ public enum KernelTypes: Sendable, Equatable {
     ) throws(RuntimeError) -> KernelTypes {
         if let file {
             guard access(file, R_OK) == 0 else {
-                throw RuntimeError(.unsupported, "--btf \(file): \(errorText(Int(errno)))")
+                throw RuntimeError(.badInput, "--btf: \(file): \(errorText(Int(errno)))")
             }
+            guard let types = btf__parse(file, nil) else {
+                throw RuntimeError(.badInput, "--btf: \(file) is not a BTF file")
+            }
+            btf__free(types)
             return .file(file)
         }
         if kernelHasBTF { return .kernel }

@@ -24,7 +24,7 @@ public enum LibbpfLog {
             $0.lines.removeAll()
         }
         _ = libbpf_set_print { level, format, arguments in
-            guard let format, level != LIBBPF_DEBUG || LibbpfLog.isEchoing else { return 0 }
+            guard let format, let arguments, level != LIBBPF_DEBUG || LibbpfLog.isEchoing else { return 0 }
             var length: Int32 = 0
             let text = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 1 << 16) { buffer -> String in
                 length = vsnprintf(buffer.baseAddress, buffer.count, format, arguments)
@@ -45,7 +45,7 @@ public enum LibbpfLog {
             return state.echo
         }
         if echo {
-            for line in lines { fputs("\(line)\n", stderr) }
+            for line in lines { writeError(line) }
         }
     }
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import Glibc
 
 /// Why something of the kernel's could not be had, in a sentence a person can act on.
 public struct RuntimeError: Error, Sendable, CustomStringConvertible {
     public enum Kind: Sendable {
+        /// What the user gave is no good; nothing has been loaded.
+        case badInput
         /// The process lacks the rights, or the kernel is locked down.
         case notPermitted
         /// The kernel refused the object, or a probe that the measurement cannot do without.
@@ -22,19 +25,13 @@ public struct RuntimeError: Error, Sendable, CustomStringConvertible {
 
 /// The message of an error number, negative or positive.
 func errorText(_ number: Int) -> String {
-    Errno(number).text
+    let number = Int32(truncatingIfNeeded: abs(number))
+    guard let text = strerror(number) else { return "error \(number)" }
+    return "\(String(cString: text)) (\(number))"
 }
 
-import Glibc
-
-struct Errno {
-    let number: Int32
-
-    init(_ number: Int) { self.number = Int32(truncatingIfNeeded: abs(number)) }
-
-    var text: String {
-        var buffer = [CChar](repeating: 0, count: 128)
-        guard __xpg_strerror_r(number, &buffer, buffer.count) == 0 else { return "error \(number)" }
-        return "\(String(cString: buffer)) (\(number))"
-    }
+/// Writes a line to standard error.
+public func writeError(_ line: String) {
+    var line = line + "\n"
+    line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libbpf as a Swift module, and the few system calls and C macros around it
- * that Swift cannot express.
+ * libbpf as a Swift module, and what of it Swift cannot express.
  */
 #ifndef PLUMBLINE_CLIBBPF_H
 #define PLUMBLINE_CLIBBPF_H
@@ -10,28 +9,8 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/membarrier.h>
 #include <linux/perf_event.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-/*
- * Returns when no BPF program that was running at the call runs any more:
- * MEMBARRIER_CMD_GLOBAL is an RCU grace period (kernel/sched/membarrier.c, 4.3
- * and later, under the name MEMBARRIER_CMD_SHARED before 4.16). 0 or -errno.
- */
-static inline int clibbpf_wait_for_programs(void)
-{
-	return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0) ? -errno : 0;
-}
-
-/* An anonymous file in memory, closed on exec, or -errno. */
-static inline int clibbpf_memory_file(const char *name)
-{
-	int fd = syscall(SYS_memfd_create, name, 1U /* MFD_CLOEXEC */);
-
-	return fd < 0 ? -errno : fd;
-}
 
 /* libbpf's pointers to errors: 0, or the negative error number. */
 static inline long clibbpf_error(const void *pointer)

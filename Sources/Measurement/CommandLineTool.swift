@@ -45,7 +45,7 @@ public enum CommandLineTool {
     }
 
     private static func end(_ name: String, _ failure: Failure) -> Never {
-        fputs("\(name): \(failure)\n", stderr)
+        writeError("\(name): \(failure)")
         exit(failure.status)
     }
 

@@ -6,23 +6,51 @@ extension ObjectVariant: ExpressibleByArgument {}
 extension OutputFormat: ExpressibleByArgument {}
 
 /// A time span on the command line, in seconds with decimals.
-public struct Seconds: ExpressibleByArgument, Sendable {
+public struct Seconds: Sendable, CustomStringConvertible {
     public let nanoseconds: UInt64
 
-    public init?(argument: String) {
-        guard let value = Double(argument), value.isFinite, value > 0, value <= 10_000_000 else { return nil }
-        nanoseconds = UInt64(value * 1_000_000_000)
+    /// Parses "10" or "0.5": above 0, up to 10,000,000 seconds.
+    @Sendable public static func parse(_ text: String) throws -> Seconds {
+        guard let value = Double(text), value.isFinite, value > 0, value <= 10_000_000 else {
+            throw ValidationError("must be a number of seconds above 0, up to 10000000.")
+        }
+        return Seconds(nanoseconds: UInt64(value * 1_000_000_000))
     }
 
-    public static var defaultCompletionKind: CompletionKind { .default }
+    private init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
+
+    public var description: String {
+        nanoseconds % 1_000_000_000 == 0 ? "\(nanoseconds / 1_000_000_000)" : decimal(nanoseconds, 1_000_000_000, 3)
+    }
+
+    /// - Parameter whole: 1 or more.
+    public init(whole: UInt64) { nanoseconds = whole * 1_000_000_000 }
 }
 
 /// How long a run lasts.
 public struct RunOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("End after this many seconds.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("End after this many seconds.", valueName: "seconds"), transform: Seconds.parse)
     public var duration: Seconds?
 
     public init() {}
+}
+
+/// How often a run reports.
+public struct IntervalOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Report every so many seconds (0.1 and more).", valueName: "seconds"), transform: Seconds.parse)
+    public var interval = Seconds(whole: 5)
+
+    @Option(help: ArgumentHelp("End after this many intervals.", valueName: "intervals"))
+    public var count: UInt32?
+
+    public init() {}
+
+    public func validate() throws {
+        if interval.nanoseconds < 100_000_000 {
+            throw ValidationError("--interval: must be 0.1 seconds or more.")
+        }
+        if count == 0 { throw ValidationError("--count: must be 1 or more.") }
+    }
 }
 
 /// How a report is written.

@@ -25,6 +25,8 @@ public struct Completeness: Sendable, Equatable {
     public var nested: UInt64 = 0
     /// Calls that the kernel itself skipped, in no other count.
     public var missed: UInt64 = 0
+    /// Read after the last record that --count asked for.
+    public var beyondCount: UInt64 = 0
 
     public init() {}
 

@@ -23,6 +23,7 @@ public struct Failure: Error, Sendable, CustomStringConvertible {
 
     public init(_ error: RuntimeError) {
         switch error.kind {
+        case .badInput: self.init(ExitStatus.usage, error.description)
         case .notPermitted: self.init(ExitStatus.notPermitted, error.description)
         case .loadFailed, .unsupported: self.init(ExitStatus.software, error.description)
         }

@@ -2,15 +2,8 @@
 import ArgumentParser
 import BPFTypes
 
-extension IPNetwork: ExpressibleByArgument {
-    public init?(argument: String) {
-        guard let parsed = try? IPNetwork(argument) else { return nil }
-        self = parsed
-    }
-}
-
 /// An IP protocol, by name or number.
-public struct IPProtocol: ExpressibleByArgument, Sendable, Equatable {
+public struct IPProtocol: Sendable, Equatable {
     public let number: UInt8
 
     /// Names of /etc/protocols that are in use here; getprotobyname() is not for static executables.
@@ -19,17 +12,15 @@ public struct IPProtocol: ExpressibleByArgument, Sendable, Equatable {
         ("ah", 51), ("icmpv6", 58), ("ospf", 89), ("vrrp", 112), ("sctp", 132), ("udplite", 136),
     ]
 
-    public init?(argument: String) {
-        if let number = UInt8(argument) {
-            self.number = number
-        } else if let known = Self.names.first(where: { $0.name.description == argument.lowercased() }) {
-            number = known.number
-        } else {
-            return nil
+    /// Parses "tcp" or "6".
+    @Sendable public static func parse(_ text: String) throws -> IPProtocol {
+        if let number = UInt8(text) { return IPProtocol(number: number) }
+        guard let known = names.first(where: { $0.name.description == text.lowercased() }) else {
+            let list = names.map(\.name.description).joined(separator: ", ")
+            throw ValidationError("must be 0 to 255 or one of \(list).")
         }
+        return IPProtocol(number: known.number)
     }
-
-    public static var allValueStrings: [String] { names.map(\.name.description) + ["0 to 255"] }
 
     /// The name of a protocol number; nil when it has none here.
     public static func name(_ number: UInt8) -> StaticString? {
@@ -45,16 +36,21 @@ public struct PacketFilterOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Only packets to this IPv4 or IPv6 address or network.", valueName: "address[/length]"), transform: network)
     public var dstIP: IPNetwork?
 
-    @Option(help: ArgumentHelp("Only packets from this port.", valueName: "port"))
+    @Option(help: ArgumentHelp("Only packets from this port.", valueName: "port"), transform: port)
     public var srcPort: UInt16?
 
-    @Option(help: ArgumentHelp("Only packets to this port.", valueName: "port"))
+    @Option(help: ArgumentHelp("Only packets to this port.", valueName: "port"), transform: port)
     public var dstPort: UInt16?
 
-    @Option(name: .customLong("protocol"), help: ArgumentHelp("Only this IP protocol: tcp, udp, icmp, icmpv6, ... or a number.", valueName: "protocol"))
+    @Option(name: .customLong("protocol"), help: ArgumentHelp("Only this IP protocol: tcp, udp, icmp, icmpv6, ... or a number.", valueName: "protocol"), transform: IPProtocol.parse)
     public var ipProtocol: IPProtocol?
 
     public init() {}
+
+    @Sendable static func port(_ text: String) throws -> UInt16 {
+        guard let port = UInt16(text) else { throw ValidationError("must be 0 to 65535.") }
+        return port
+    }
 
     @Sendable static func network(_ text: String) throws -> IPNetwork {
         do {

@@ -75,7 +75,7 @@ extension OutputBuffer {
 
 /// The headers of a packet whose first bytes were copied, read in place.
 public struct CapturedPacket {
-    public let packet: packet
+    public let packet: BPFTypes.packet
     public let source: packet_source
     private let bytes: UnsafeRawBufferPointer
 
@@ -86,7 +86,7 @@ public struct CapturedPacket {
         var source = source
         source.start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
         source.length = UInt32(bytes.count)
-        var packet = packet()
+        var packet = BPFTypes.packet()
         if source.start != nil { packet_parse(&source, &packet) }
         self.packet = packet
         self.source = source
@@ -94,6 +94,11 @@ public struct CapturedPacket {
     }
 
     public func has(_ what: packet_found) -> Bool { packet.found & UInt32(what.rawValue) != 0 }
+
+    /// Calls `body` with the address of a byte that is known to be there.
+    func bytesAt(_ offset: Int, _ body: (UnsafeRawPointer) -> Void) {
+        if let base = bytes.baseAddress, offset < bytes.count { body(base + offset) }
+    }
 
     /// A byte, by its distance from the packet's start; nil beyond the copied bytes.
     public func byte(_ offset: Int) -> UInt8? {

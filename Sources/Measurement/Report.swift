@@ -38,14 +38,14 @@ public final class Report {
     public let output: OutputBuffer
     public let clock: WallClock
     private let common: String
-    private let started: UInt64
+    /// CLOCK_MONOTONIC when the probes were in.
+    private var started: UInt64
 
-    /// - Parameter started: CLOCK_MONOTONIC at the start of the run.
-    public init(tool: String, facts: KernelFacts, format: OutputFormat, started: UInt64 = monotonicNow()) {
+    public init(tool: String, facts: KernelFacts, format: OutputFormat) {
         self.tool = tool
         self.facts = facts
         self.format = format
-        self.started = started
+        started = monotonicNow()
         output = OutputBuffer()
         clock = WallClock()
         let quiet = OutputBuffer(descriptor: -1)
@@ -99,8 +99,10 @@ public final class Report {
         output.newline()
     }
 
-    /// The header, flushed: it is there even when no row follows.
+    /// The header, flushed: it is there even when no row follows. Write it when the probes are in: the run
+    /// starts here.
     public func header(_ header: ReportHeader) {
+        started = monotonicNow()
         let live = header.probes.filter(\.isLive)
         let missing = header.probes.filter { !$0.isLive }
         if format == .json {
@@ -205,9 +207,8 @@ public final class Report {
 
     /// The summary for a reader that left: to standard error, so that it is not lost.
     private func lastWords(_ counts: Completeness, _ printed: UInt64) {
-        fputs(
-            "\(tool): output closed; seen \(counts.seen), filtered \(counts.filtered), expected \(counts.expected), suppressed \(counts.suppressed), printed \(printed), lost \(counts.lost): \(counts.isComplete ? "complete until then" : "incomplete: " + counts.gaps.joined(separator: "; "))\n",
-            stderr)
+        writeError(
+            "\(tool): output closed; seen \(counts.seen), filtered \(counts.filtered), expected \(counts.expected), suppressed \(counts.suppressed), printed \(printed), lost \(counts.lost): \(counts.isComplete ? "complete until then" : "incomplete: " + counts.gaps.joined(separator: "; "))")
     }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinux
 import Glibc
 
 /// Waits for records, intervals, the end of the time, and signals that end a run.
@@ -48,11 +49,7 @@ public struct RunLoop: ~Copyable {
 
     /// Blocks the signals. Call before anything is loaded, so that none is missed.
     public static func holdSignals() {
-        var set = sigset_t()
-        sigemptyset(&set)
-        for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, number) }
-        sigprocmask(SIG_BLOCK, &set, nil)
-        signal(SIGPIPE, SIG_IGN)
+        clinux_hold_signals()
     }
 
     /// Starts the time.
@@ -61,14 +58,12 @@ public struct RunLoop: ~Copyable {
     ///   - duration: nanoseconds until the end; nil: until a signal.
     ///   - interval: nanoseconds between intervals; nil: none.
     public init(duration: UInt64?, interval: UInt64?) {
-        var set = sigset_t()
-        sigemptyset(&set)
-        for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, number) }
-        signals = signalfd(-1, &set, Int32(SFD_NONBLOCK.rawValue | SFD_CLOEXEC.rawValue))
-        started = monotonicNow()
-        deadline = duration.map { started + $0 }
+        signals = clinux_signal_file()
+        let now = monotonicNow()
+        started = now
+        deadline = duration.map { now + $0 }
         intervalLength = interval
-        nextInterval = interval.map { started + $0 }
+        nextInterval = interval.map { now + $0 }
     }
 
     deinit { close(signals) }
@@ -82,7 +77,8 @@ public struct RunLoop: ~Copyable {
     /// because the process did not run are not made up for.
     public mutating func next(events: Int32? = nil) -> Step {
         while true {
-            if let number = pendingSignal() { return .end(.signal(number)) }
+            let number = clinux_read_signal(signals)
+            if number > 0 { return .end(.signal(number)) }
             let now = monotonicNow()
             if let due = nextInterval, let length = intervalLength, now >= due {
                 nextInterval = due + length > now ? due + length : now + length
@@ -91,22 +87,8 @@ public struct RunLoop: ~Copyable {
             if let deadline, now >= deadline { return .end(.duration) }
             var wake = min(nextInterval ?? .max, deadline ?? .max)
             if events != nil { wake = min(wake, now + Self.pollPeriod) }
-            var files = [pollfd(fd: signals, events: Int16(POLLIN), revents: 0)]
-            if let events { files.append(pollfd(fd: events, events: Int16(POLLIN), revents: 0)) }
-            var timeout = timespec()
-            if wake != .max {
-                timeout.tv_sec = Int((wake - now) / 1_000_000_000)
-                timeout.tv_nsec = Int((wake - now) % 1_000_000_000)
-            }
-            let ready = wake == .max ? ppoll(&files, nfds_t(files.count), nil, nil)
-                : ppoll(&files, nfds_t(files.count), &timeout, nil)
-            if events != nil, ready == 0 || (files.last?.revents ?? 0) != 0 { return .consume }
+            let ready = clinux_wait_readable(signals, events ?? -1, wake == .max ? -1 : Int64(wake - now))
+            if events != nil, ready & 1 == 0 { return .consume }
         }
-    }
-
-    private func pendingSignal() -> Int32? {
-        var info = signalfd_siginfo()
-        let size = MemoryLayout<signalfd_siginfo>.size
-        return read(signals, &info, size) == size ? Int32(info.ssi_signo) : nil
     }
 }

@@ -14,13 +14,6 @@ enum drop_probe {
 	DROP_PROBE_TCP_DROP = 1,
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct drop_expected_counts);
-} expected_counts SEC(".maps");
-
 /*
  * One freed skb, as far as it was looked at. It lives in map memory, so it
  * holds no pointers: they would lose their type for the verifier there.
@@ -28,7 +21,6 @@ struct {
 struct drop {
 	__u64 location;
 	__u32 reason;
-	__u32 expected;		/* 1 + rule, 0: a drop */
 	struct packet_source source;
 	struct packet packet;
 };
@@ -111,24 +103,6 @@ INLINE bool drop_interface_match(const struct drop_filter *filter, const struct 
 	return false;
 }
 
-/* 1 + the index of the rule by which this free is no drop, else 0. */
-INLINE __u32 drop_expected(const struct drop_filter *filter, __u64 location, __u32 reason)
-{
-	__u32 i;
-
-#pragma unroll
-	for (i = 0; i < DROP_EXPECTED_RULES; i++) {
-		const struct drop_expected_rule *rule = &filter->expected[i];
-
-		if (i >= filter->expected_count)
-			break;
-		if (location >= rule->start && location < rule->end &&
-		    (rule->reason == DROP_REASON_NONE || rule->reason == reason))
-			return i + 1;
-	}
-	return 0;
-}
-
 /*
  * Decides about one freed skb and counts the decision. drop_start() came
  * before. dev is skb_device()'s answer; parse: the caller needs drop->packet.
@@ -136,8 +110,6 @@ INLINE __u32 drop_expected(const struct drop_filter *filter, __u64 location, __u
 INLINE bool drop_admit(struct drop *drop, const struct sk_buff *skb, const struct net_device *dev,
 		       const struct drop_filter *filter, struct counters *count, const bool direct, bool parse)
 {
-	__u32 zero = 0;
-
 	if (!drop_location_match(filter, drop->location) || !drop_reason_match(filter, drop->reason) ||
 	    !drop_interface_match(filter, dev))
 		goto filtered;
@@ -146,16 +118,6 @@ INLINE bool drop_admit(struct drop *drop, const struct sk_buff *skb, const struc
 		packet_parse(&drop->source, &drop->packet);
 		if (!packet_filter_match(&filter->packet, &drop->packet))
 			goto filtered;
-	}
-	drop->expected = drop_expected(filter, drop->location, drop->reason);
-	if (drop->expected) {
-		struct drop_expected_counts *counts = bpf_map_lookup_elem(&expected_counts, &zero);
-		__u32 rule = drop->expected - 1;
-
-		count->expected++;
-		if (counts && rule < DROP_EXPECTED_RULES)
-			counts->count[rule]++;
-		return filter->include_expected;
 	}
 	return true;
 

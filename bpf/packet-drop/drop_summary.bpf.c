@@ -73,7 +73,6 @@ INLINE void tally(void *ctx, const struct drop_summary_config *cfg, struct drop_
 	key->location = drop->location;
 	key->reason = drop->reason;
 	key->epoch = *half;
-	key->expected = drop->expected;
 	key->stack = DROP_SUMMARY_NO_STACK;
 	if (cfg->groups & DROP_GROUP_FLOW)
 		key_flow(&key->flow, &drop->packet);

@@ -21,6 +21,26 @@ struct {
 	__type(value, struct eth_drop_window);
 } rate_window SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, DROP_EXPECTED_PLACES);
+	__type(key, struct drop_expected_place);
+	__type(value, __u64);
+} expected SEC(".maps");
+
+/* Counts a free that the reader has found to be no drop. */
+INLINE bool is_expected(const struct drop *drop, struct counters *count)
+{
+	struct drop_expected_place place = { .location = drop->location, .reason = drop->reason };
+	__u64 *frees = bpf_map_lookup_elem(&expected, &place);
+
+	if (!frees)
+		return false;
+	__sync_fetch_and_add(frees, 1);
+	count->expected++;
+	return true;
+}
+
 /*
  * True when this second has had its records. CPUs that meet in the same
  * instant may let one record too many through each; none is lost uncounted.
@@ -95,7 +115,6 @@ INLINE void emit(void *ctx, const struct eth_drop_config *cfg, struct eth_drop_s
 	event->vlan_tci = drop->source.vlan_tci;
 	event->has_link = drop->source.has_link;
 	event->has_vlan = drop->source.has_vlan;
-	event->expected = drop->expected;
 	if (dev) {
 		event->interface_index = FIELD(direct, dev, ifindex);
 		event->network_namespace = device_namespace(dev, direct);
@@ -134,7 +153,8 @@ INLINE void handle(void *ctx, const struct sk_buff *skb, __u64 location, __u32 r
 	}
 	drop_start(&scratch->drop, location, reason);
 	dev = skb_device(skb, direct);
-	if (drop_admit(&scratch->drop, skb, dev, &cfg->filter, count, direct, false))
+	if (drop_admit(&scratch->drop, skb, dev, &cfg->filter, count, direct, false) &&
+	    (cfg->include_expected || !is_expected(&scratch->drop, count)))
 		emit(ctx, cfg, scratch, skb, dev, count, direct);
 	scratch_put();
 }

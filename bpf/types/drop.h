@@ -9,7 +9,7 @@
 #define DROP_INTERFACES 4
 #define DROP_LOCATIONS 8
 #define DROP_REASONS 8
-#define DROP_EXPECTED_RULES 48
+#define DROP_EXPECTED_PLACES 1024
 
 /* The kernel gives no reason (before 5.17). */
 #define DROP_REASON_NONE 0xffffffffU
@@ -18,14 +18,6 @@
 struct drop_range {
 	__u64 start;
 	__u64 end;
-};
-
-/* Frees that are no drops: at these addresses and, unless DROP_REASON_NONE, with this reason. */
-struct drop_expected_rule {
-	__u64 start;
-	__u64 end;
-	__u32 reason;
-	__u32 reserved;
 };
 
 /* Interface names, zero padded, compared whole. */
@@ -39,18 +31,20 @@ struct drop_filter {
 	__u32 interface_count;
 	__u32 location_count;
 	__u32 reason_count;
-	__u32 expected_count;
-	__u32 include_expected;	/* expected frees pass as well */
 	__u32 reserved;
 	struct drop_interface interfaces[DROP_INTERFACES];
 	struct drop_range locations[DROP_LOCATIONS];
 	__u32 reasons[DROP_REASONS];
-	struct drop_expected_rule expected[DROP_EXPECTED_RULES];
 };
 
-/* Frees that each rule of drop_filter.expected took, per CPU. */
-struct drop_expected_counts {
-	__u64 count[DROP_EXPECTED_RULES];
+/*
+ * A place where frees are no drops. The reader, which knows the places by
+ * symbol, enters each when it first meets it; from then on the program only counts there.
+ */
+struct drop_expected_place {
+	__u64 location;
+	__u32 reason;
+	__u32 reserved;
 };
 
 #endif

@@ -41,9 +41,7 @@ struct drop_summary_key {
 	__s32 stack;		/* id in the epoch's stack map, or negative */
 	__u32 interface_index;
 	__u32 network_namespace;
-	__u32 expected;		/* 1 + index of the expected rule, 0: a drop */
 	struct drop_flow flow;
-	__u32 reserved;
 };
 
 struct drop_summary_value {

@@ -14,6 +14,8 @@ struct eth_drop_config {
 	struct drop_filter filter;
 	__u32 rate_limit;	/* records per second over all CPUs, 0: no limit */
 	__u32 capture_stack;	/* records carry a stack */
+	__u32 include_expected;	/* no look-up in the map of expected places */
+	__u32 reserved;
 };
 
 struct eth_drop_event {
@@ -36,14 +38,13 @@ struct eth_drop_event {
 	__u16 captured;		/* valid in bytes */
 	__u16 queue;		/* skb->queue_mapping */
 	__u16 linear;		/* linear bytes in the skb from the same start, at most 65535 */
-	__u8 expected;		/* 1 + index of the expected rule, 0: a drop */
-	__u8 reserved_1;
+	__u16 reserved;
 	char interface[DROP_NAME_LENGTH];
 	char task[16];
 	__u8 bytes[ETH_DROP_BYTES];
 	/* Only with capture_stack: */
 	__s32 stack_size;	/* bytes in stack, negative: an error */
-	__u32 reserved;
+	__u32 reserved_1;
 	__u64 stack[ETH_DROP_FRAMES];
 };
 

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* System calls that Swift's Glibc module lacks. Negative results are -errno. */
+#ifndef PLUMBLINE_CLINUX_H
+#define PLUMBLINE_CLINUX_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <time.h>
+#include <unistd.h>
+
+/*
+ * Returns when no BPF program that was running at the call runs any more:
+ * MEMBARRIER_CMD_GLOBAL is an RCU grace period (kernel/sched/membarrier.c, 4.3
+ * and later, under the name MEMBARRIER_CMD_SHARED before 4.16).
+ */
+static inline int clinux_wait_for_programs(void)
+{
+	return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0) ? -errno : 0;
+}
+
+/* An anonymous file in memory, closed on exec. */
+static inline int clinux_memory_file(const char *name)
+{
+	int fd = syscall(SYS_memfd_create, name, 1U /* MFD_CLOEXEC */);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* The signals that end a run. */
+static inline void clinux_end_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGHUP);
+}
+
+/* Holds back the signals that end a run, and ignores SIGPIPE. */
+static inline void clinux_hold_signals(void)
+{
+	sigset_t set;
+
+	clinux_end_signals(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* A descriptor that is readable while a signal that ends a run is held back. */
+static inline int clinux_signal_file(void)
+{
+	sigset_t set;
+	int fd;
+
+	clinux_end_signals(&set);
+	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Takes one held-back signal: its number, or 0. */
+static inline int clinux_read_signal(int fd)
+{
+	struct signalfd_siginfo info;
+
+	return read(fd, &info, sizeof(info)) == sizeof(info) ? (int)info.ssi_signo : 0;
+}
+
+/*
+ * Waits until one of two descriptors (-1: none) is readable, at most
+ * nanoseconds (negative: for ever). Bit 0, bit 1: which one; 0: time, or a signal.
+ */
+static inline int clinux_wait_readable(int first, int second, int64_t nanoseconds)
+{
+	struct pollfd files[2] = { { .fd = first, .events = POLLIN }, { .fd = second, .events = POLLIN } };
+	struct timespec timeout = { .tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000 };
+
+	if (ppoll(files, 2, nanoseconds < 0 ? NULL : &timeout, NULL) < 0)
+		return 0;
+	return (files[0].revents ? 1 : 0) | (files[1].revents ? 2 : 0);
+}
+
+#endif

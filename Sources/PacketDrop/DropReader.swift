@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+import BPFRuntime
+import BPFTypes
+import Measurement
+
+/// Takes drop-summary's counts out of the kernel, interval by interval.
+final class DropReader {
+    /// Set when the probes are in.
+    var places: DropPlaces?
+    /// Everything since the start.
+    private(set) var totals: DropTable
+    private(set) var stacks = StackTable()
+    /// Frees that are no drops, unless they are reported as groups.
+    private(set) var expected = ExpectedTally()
+
+    private let grouping: DropGrouping
+    private let includeExpected: Bool
+    private let capacity: Int
+    private let drops: BPFMap<drop_summary_key, drop_summary_value>
+    private let epochMap: BPFMap<UInt32, UInt32>
+    private let stackMaps: [StackMap]
+    private var epoch: UInt32 = 0
+
+    init(
+        object: borrowing BPFObject, grouping: DropGrouping, includeExpected: Bool, capacity: Int
+    ) throws(RuntimeError) {
+        self.grouping = grouping
+        self.includeExpected = includeExpected
+        self.capacity = capacity
+        // Room for what many intervals bring, and still bounded.
+        totals = DropTable(capacity: max(capacity, 65_536))
+        drops = try object.map("drops", drop_summary_key.self, drop_summary_value.self)
+        epochMap = try object.map("epoch", UInt32.self, UInt32.self)
+        stackMaps = [try object.stackMap("stacks_0"), try object.stackMap("stacks_1")]
+    }
+
+    /// What was counted since the last call.
+    ///
+    /// The programs are turned to the other half of the map and the other stack map first; the half they
+    /// leave is read and emptied only when none of them can still be writing to it. So each drop is in
+    /// exactly one interval.
+    func drain() -> DropTable {
+        let old = epoch
+        epoch = 1 - epoch
+        try? epochMap.update(0, epoch)
+        waitForPrograms()
+        var table = DropTable(capacity: max(capacity, 1))
+        // Keys of the new half, inserted meanwhile, are walked over too; twice the capacity is enough for both.
+        drops.forEachKey(limit: 2 * capacity + 1) { key in
+            guard key.epoch == old else { return }
+            guard let value = drops.lookup(key) else { return }
+            drops.delete(key)
+            add(key, value, to: &table)
+        }
+        if grouping.contains(.stack) { stackMaps[Int(old)].clear() }
+        return table
+    }
+
+    private func add(_ key: drop_summary_key, _ value: drop_summary_value, to table: inout DropTable) {
+        let place = places?.place(key.location, key.reason)
+        let isExpected = place?.expected != nil
+        if isExpected && !includeExpected {
+            if let place { expected.add(place, value.packets) }
+            return
+        }
+        var group = DropGroup()
+        group.isExpected = isExpected
+        if grouping.contains(.location) { group.location = key.location }
+        if grouping.contains(.reason) || grouping.contains(.location) { group.reason = key.reason }
+        // A reason derived from the location is told apart by the location it comes from.
+        if grouping.contains(.reason) && place?.reasonSource != .kernel { group.location = key.location }
+        if grouping.contains(.flow) { group.flow.value = key.flow }
+        var interface = ""
+        if grouping.contains(.interface) {
+            group.interfaceIndex = key.interface_index
+            group.namespace = key.network_namespace
+            interface = withUnsafeBytes(of: value.interface) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        }
+        if grouping.contains(.stack) {
+            let frames = stackMaps[Int(key.epoch)].frames(key.stack)
+            group.stack = stacks.index(Array(DropPlaces.trimmed(frames, location: key.location)))
+        }
+        let tally = DropTally(packets: value.packets, bytes: value.bytes, interface: interface, place: place)
+        table.add(group, tally)
+        totals.add(group, tally)
+    }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import BPFRuntime
+import BPFTypes
+import Measurement
+
+/// eth-drop: one record per dropped packet.
+public struct EthDrop: MeasurementCommand {
+    public static let configuration = CommandConfiguration(
+        commandName: "eth-drop",
+        abstract: "Show each packet that the kernel drops: where, why, and what was in it.",
+        discussion: "Conditions are directional, all must hold, and they are tested in the kernel. Ends on SIGINT, SIGTERM or SIGHUP with a summary.",
+        version: plumblineVersion)
+
+    @OptionGroup(title: "Which drops")
+    var filters: DropOptions
+
+    @Flag(help: "Record the kernel stack of each drop.")
+    var stack = false
+
+    @Option(help: ArgumentHelp("At most this many records per second; the others are counted.", valueName: "records/s"))
+    var rateLimit: UInt32?
+
+    @Option(help: ArgumentHelp("End after this many records.", valueName: "records"))
+    var count: UInt64?
+
+    @Option(help: ArgumentHelp("Event buffer, in KiB over all CPUs.", valueName: "KiB"))
+    var bufferSize: UInt32 = 4096
+
+    @OptionGroup(title: "Run")
+    var run: RunOptions
+
+    @OptionGroup(title: "Report")
+    var output: OutputOptions
+
+    @OptionGroup(title: "Kernel side")
+    var kernel: KernelOptions
+
+    public init() {}
+
+    public func validate() throws {
+        if rateLimit == 0 { throw ValidationError("--rate-limit: must be 1 or more.") }
+        if count == 0 { throw ValidationError("--count: must be 1 or more.") }
+        guard (4...1_048_576).contains(bufferSize) else {
+            throw ValidationError("--buffer-size: must be 4 to 1048576 KiB.")
+        }
+    }
+
+    public func measure() throws {
+        if let missing = Privilege.missing() { throw Failure(ExitStatus.notPermitted, missing) }
+        LibbpfLog.install(echo: kernel.debug)
+        let facts = KernelFacts()
+        let report = Report(tool: "eth-drop", facts: facts, format: output.format)
+        var resolved = try DropKernel(filters)
+        let config = eth_drop_config(
+            filter: resolved.filter, rate_limit: rateLimit ?? 0, capture_stack: stack ? 1 : 0,
+            include_expected: filters.includeExpected ? 1 : 0, reserved: 0)
+        let bytes = Int(bufferSize) * 1024
+        let clock = kernel.cost ? ProgramClock() : nil
+        var loaded = try kernel.load("eth_drop", facts: facts) { (object) throws(RuntimeError) in
+            try object.configure(config)
+            if object.variant == .btf { try object.setCapacity("events", EventStream.ringSize(bytes)) }
+        }
+        let counters = try loaded.object.perCPUMap("counters", counters.self)
+        let expectedMap = try loaded.object.map("expected", drop_expected_place.self, UInt64.self)
+        let printer = DropPrinter(
+            report: report, verbose: output.verbose, stack: stack, includeExpected: filters.includeExpected,
+            limit: count ?? .max, expectedMap: expectedMap)
+        let stream = try EventStream(loaded.object, bytes: bytes) { record, size in printer.print(record, size) }
+        let session = try DropSession.attach(&loaded.object, &resolved)
+        printer.places = session.places
+        var notes = session.notes
+        if let note = loaded.note { notes.append(note) }
+        if kernel.cost && clock == nil { notes.append("--cost: this kernel cannot measure programs") }
+        report.header(
+            ReportHeader(
+                variant: loaded.object.variant, types: loaded.object.types, filters: filters.descriptions,
+                probes: session.probes, notes: notes))
+        printer.columns()
+
+        var loop = RunLoop(duration: run.duration?.nanoseconds, interval: nil)
+        var end: RunLoop.End?
+        while end == nil {
+            switch loop.next(events: stream.descriptor) {
+            case .consume, .interval:
+                stream.consume()
+                report.output.flush()
+                report.clock.refresh()
+            case .end(let reason):
+                end = reason
+            }
+            if report.output.isClosed { end = .outputClosed }
+            if printer.isDone { end = .count }
+        }
+
+        loaded.object.detach()
+        waitForPrograms()
+        stream.consume()
+        let words = counters.sum()
+        let statistics = loaded.object.statistics()
+        var counts = Completeness(counters: words, received: stream.received, missed: statistics.missed)
+        // Those that came through before their place was known.
+        counts.expected += printer.expectedRecords
+        counts.beyondCount = printer.beyondLimit
+        var tally = printer.expected
+        expectedMap.forEachKey(limit: Int(DROP_EXPECTED_PLACES)) { place in
+            tally.add(printer.place(place.location, place.reason), expectedMap.lookup(place) ?? 0)
+        }
+        tally.write(to: report)
+        report.summary(
+            end: end ?? .duration, completeness: counts, printed: printer.printed,
+            probes: DropSession.hits(words, session.probes), statistics: statistics,
+            nothing: DropSession.nothing(printed: printer.printed, counts)
+        ) { tally.write(to: &$0) }
+        _ = clock
+    }
+}
