@@ -9,7 +9,7 @@ public struct Completeness: Sendable, Equatable {
     public var seen: UInt64 = 0
     /// Refused by the filters.
     public var filtered: UInt64 = 0
-    /// No event by the tool's own knowledge.
+    /// No event by the tool's own knowledge, and not in the report for that.
     public var expected: UInt64 = 0
     /// Above the rate limit.
     public var suppressed: UInt64 = 0

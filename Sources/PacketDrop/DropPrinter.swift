@@ -8,8 +8,9 @@ final class DropPrinter {
     /// Set when the probes are in; records wait in the buffer until then.
     var places: DropPlaces?
     private(set) var printed: UInt64 = 0
-    /// Records that turned out to be no drops.
+    /// Records that turned out to be no drops and were not printed.
     private(set) var expectedRecords: UInt64 = 0
+    /// All that turned out to be no drops, printed or not.
     private(set) var expected = ExpectedTally()
     /// Records read after the last one that was asked for.
     private(set) var beyondLimit: UInt64 = 0
@@ -69,9 +70,9 @@ final class DropPrinter {
         let location = event.pointee.location
         let reason = event.pointee.reason
         let place = place(location, reason)
+        expected.add(place)
         if place.expected != nil && !includeExpected {
             expectedRecords += 1
-            expected.add(place)
             // From now on the program only counts here. Without room for it, records go on coming; so be it.
             let key = drop_expected_place(location: location, reason: reason, reserved: 0)
             if expectedMap.lookup(key) == nil { try? expectedMap.update(key, 0) }

@@ -10,7 +10,7 @@ final class DropReader {
     /// Everything since the start.
     private(set) var totals: DropTable
     private(set) var stacks = StackTable()
-    /// Frees that are no drops, unless they are reported as groups.
+    /// Frees that are no drops, reported as groups or not.
     private(set) var expected = ExpectedTally()
 
     private let grouping: DropGrouping
@@ -59,10 +59,8 @@ final class DropReader {
     private func add(_ key: drop_summary_key, _ value: drop_summary_value, to table: inout DropTable) {
         let place = places?.place(key.location, key.reason)
         let isExpected = place?.expected != nil
-        if isExpected && !includeExpected {
-            if let place { expected.add(place, value.packets) }
-            return
-        }
+        if let place { expected.add(place, value.packets) }
+        guard !isExpected || includeExpected else { return }
         var group = DropGroup()
         group.isExpected = isExpected
         if grouping.contains(.location) { group.location = key.location }

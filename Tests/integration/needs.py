@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a test can need: None when it is there, else the reason why not."""
+
+from __future__ import annotations
+
+import os
+from typing import Callable, Optional
+
+from topologies import needs as topology
+
+
+def own_kernel() -> Optional[str]:
+    """The machine's own kernel, not one of the lab's."""
+    return "this is a kernel of the lab" if os.environ.get("PLUMBLINE_LAB") else None
+
+
+def lab() -> Optional[str]:
+    """A kernel of the lab."""
+    return None if os.environ.get("PLUMBLINE_LAB") else "this is the machine's own kernel: make lab"
+
+
+_CHECKS: dict[str, Callable[[], Optional[str]]] = {
+    "kprobes": topology.kprobes,
+    "openvswitch": topology.openvswitch,
+    "vhost": topology.vhost,
+    "guest": topology.guest,
+    "vlan": topology.vlan,
+    "netem": topology.netem,
+    "own-kernel": own_kernel,
+    "lab": lab,
+}
+
+
+def check(name: str) -> Optional[str]:
+    """The reason why a need is not met; None when it is."""
+    return _CHECKS[name]()
