@@ -20,7 +20,12 @@ let package = Package(
     ],
     targets: [
         // Layers, lowest first. A target depends only on those above it in this list.
-        .systemLibrary(name: "CLibbpf"),
+        .target(
+            name: "CLibbpf",
+            linkerSettings: [
+                .linkedLibrary("bpf"), .linkedLibrary("elf"), .linkedLibrary("z"),
+                .unsafeFlags(["-Xlinker", "--wrap=btf__load_vmlinux_btf"]),
+            ]),
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "BPFTypes", path: "bpf/types"),
         .target(name: "BPFObjects", cSettings: [.unsafeFlags(["-Wno-c23-extensions"])]),

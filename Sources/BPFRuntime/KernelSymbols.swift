@@ -27,10 +27,11 @@ public struct KernelSymbols: Sendable {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { throw RuntimeError(.unsupported, "\(path): \(errorText(Int(errno)))") }
         defer { close(file) }
-        addresses.reserveCapacity(1 << 16)
-        nameStarts.reserveCapacity(1 << 16)
-        moduleOf.reserveCapacity(1 << 16)
-        names.reserveCapacity(1 << 20)
+        // Address space, not memory: room for any kernel, so that nothing is copied to grow.
+        addresses.reserveCapacity(1 << 18)
+        nameStarts.reserveCapacity(1 << 18)
+        moduleOf.reserveCapacity(1 << 18)
+        names.reserveCapacity(1 << 23)
         let size = 1 << 16
         var chunk = [UInt8](repeating: 0, count: size)
         var kept = 0
@@ -50,6 +51,11 @@ public struct KernelSymbols: Sendable {
             if kept == size { kept = 0 }
         }
         sortIfNeeded()
+    }
+
+    /// Whether the kernel shows this process its addresses, by its first symbol alone.
+    public static func areVisible(path: String = "/proc/kallsyms") -> Bool {
+        readKernelFile(path, limit: 16).map { $0.contains { $0 != "0" } } ?? false
     }
 
     /// One line: "ffffffff81000000 T name\t[module]".
@@ -74,6 +80,8 @@ public struct KernelSymbols: Sendable {
         let start = at + 3
         var end = start
         while end < line.count, line[end] != 0x09, line[end] != 0x20 { end += 1 }
+        // The padding before a function (CONFIG_PREFIX_SYMBOLS, 6.2 and later): as many again, and no code.
+        guard !line[start..<end].starts(with: "__pfx_".utf8) else { return }
         var module: UInt16 = 0
         if end < line.count, let open = line[end...].firstIndex(of: 0x5b),
             let close = line[open...].firstIndex(of: 0x5d)

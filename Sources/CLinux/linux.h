@@ -8,6 +8,7 @@
 #endif
 #include <errno.h>
 #include <linux/membarrier.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -35,6 +36,16 @@ static inline int clinux_memory_file(const char *name)
 	int fd = syscall(SYS_memfd_create, name, 1U /* MFD_CLOEXEC */);
 
 	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * Large blocks go back to the system when they are freed. glibc would raise
+ * its limit for that after the first one, and keep the memory that the
+ * kernel's types took for a moment.
+ */
+static inline void clinux_return_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 }
 
 /* The signals that end a run. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import BPFRuntime
+import CLinux
 import Glibc
 
 /// One measurement: its options, and what it does with them.
@@ -24,6 +25,7 @@ public enum CommandLineTool {
     /// Bad input: one sentence, status 64. Not permitted: 77. Load failure: 70. A report made: 0.
     public static func run(_ type: any ParsableCommand.Type, arguments: [String]? = nil) -> Never {
         RunLoop.holdSignals()
+        clinux_return_memory()
         let name = type.configuration.commandName ?? "plumbline"
         let arguments = arguments ?? Array(CommandLine.arguments.dropFirst())
         var command: any ParsableCommand

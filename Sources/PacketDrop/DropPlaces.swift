@@ -70,12 +70,14 @@ struct DropPlaces {
     /// Places kept; a run that meets more starts over.
     private static let capacity = 8192
 
-    private let symbols: KernelSymbols
+    /// Read when the first place is named: it takes tens of milliseconds.
+    private lazy var symbols = loadSymbols()
+    private let loadSymbols: () -> KernelSymbols?
     private var reasons: DropReasons
     private var places: [Key: DropPlace] = [:]
 
-    init(symbols: KernelSymbols, reasons: DropReasons) {
-        self.symbols = symbols
+    init(symbols: @autoclosure @escaping () -> KernelSymbols?, reasons: DropReasons) {
+        loadSymbols = symbols
         self.reasons = reasons
     }
 
@@ -85,7 +87,7 @@ struct DropPlaces {
         if let known = places[key] { return known }
         if places.count >= Self.capacity { places.removeAll(keepingCapacity: true) }
         let place = DropPlace(
-            location: location, reasonNumber: reason, symbol: symbols.locate(location),
+            location: location, reasonNumber: reason, symbol: symbols?.locate(location),
             kernelReason: reason == DROP_REASON_NONE ? nil : reasons.name(reason))
         places[key] = place
         return place
@@ -97,8 +99,8 @@ struct DropPlaces {
     }
 
     /// A stack frame as text.
-    func frame(_ address: UInt64) -> String {
-        guard let symbol = symbols.locate(address) else { return "0x\(String(address, radix: 16))" }
+    mutating func frame(_ address: UInt64) -> String {
+        guard let symbol = symbols?.locate(address) else { return "0x\(String(address, radix: 16))" }
         let place = "\(symbol.function)+0x\(String(symbol.offset, radix: 16))"
         return symbol.module.map { "\(place) [\($0)]" } ?? place
     }

@@ -108,13 +108,13 @@ final class DropPrinter {
 
     /// The stack of a record as text; empty when it has none.
     private func frames(_ record: UnsafeRawPointer) -> [String] {
-        guard stack, let places else { return [] }
+        guard stack, places != nil else { return [] }
         let event = record.assumingMemoryBound(to: eth_drop_event.self)
         let count = max(0, min(Int(event.pointee.stack_size) / 8, Int(ETH_DROP_FRAMES)))
         let addresses = UnsafeBufferPointer(
             start: (record + Self.stackOffset).assumingMemoryBound(to: UInt64.self), count: count
         ).prefix { $0 != 0 }
-        return DropPlaces.trimmed(Array(addresses), location: event.pointee.location).map(places.frame)
+        return DropPlaces.trimmed(Array(addresses), location: event.pointee.location).compactMap { places?.frame($0) }
     }
 
     private func writeLine(_ record: UnsafeRawPointer, _ packet: CapturedPacket, _ place: DropPlace, _ time: UInt64) {

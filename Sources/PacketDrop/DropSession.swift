@@ -31,13 +31,13 @@ enum DropSession {
             probes += try object.attach([tcpProbe], symbols: { () throws(RuntimeError) in try KernelSymbols() })
             notes.append("this kernel gives no drop reasons: those shown are derived from the location, and marked so")
         }
-        let symbols = try kernel.loadSymbols()
-        if !symbols.hasAddresses {
+        if !KernelSymbols.areVisible() {
             notes.append(
                 "the kernel hides its addresses (kernel.kptr_restrict, or no CAP_SYSLOG): locations are numbers, and frees that are no drops cannot be told from drops"
             )
         }
-        return (probes, DropPlaces(symbols: symbols, reasons: reasons), notes)
+        let known = kernel.symbols
+        return (probes, DropPlaces(symbols: known ?? (try? KernelSymbols()), reasons: reasons), notes)
     }
 
     /// Hits of each probe that is live.

@@ -25,7 +25,7 @@ public struct EthDrop: MeasurementCommand {
     var count: UInt64?
 
     @Option(help: ArgumentHelp("Event buffer, in KiB over all CPUs.", valueName: "KiB"))
-    var bufferSize: UInt32 = 4096
+    var bufferSize: UInt32 = 1024
 
     @OptionGroup(title: "Run")
     var run: RunOptions
