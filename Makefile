@@ -18,8 +18,10 @@ BPF_ARCH := $(if $(filter aarch64,$(MACHINE)),arm64,x86)
 # sudo is used only where it says so, and not at all for root.
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-PACKAGES := libbpf-dev libelf-dev zlib1g-dev iproute2 nftables busybox-static \
-	python3 python3-pytest python3-jsonschema
+PACKAGES := libbpf-dev libelf-dev zlib1g-dev bpftool iproute2 nftables util-linux \
+	busybox-static python3 python3-pytest python3-jsonschema
+LAB_PACKAGES :=
+BENCH_PACKAGES := libbpf-tools bpftrace
 
 TOOLS := $(shell sed -n 's/^    ("\([a-z0-9-]*\)", "[a-z0-9-]*", "[A-Za-z]*"),$$/\1/p' Package.swift)
 SOURCES := $(wildcard bpf/*/*.bpf.c)
@@ -31,9 +33,9 @@ BPF_FLAGS := -target bpf -O2 -g -Wall -Wextra -Werror -Ibpf/include -Ibpf/types
 BTF_FLAGS := -mcpu=v3
 LEGACY_FLAGS := -mcpu=v2 -DPLUMBLINE_LEGACY
 # The odd text address keeps the kernel from mapping the executable in 2 MB pages, all of it resident.
-SWIFT_FLAGS := -c release -Xswiftc -static-executable -Xswiftc -warnings-as-errors -Xlinker -Ttext-segment=0x601000
+SWIFT_FLAGS := -c release -Xswiftc -static-executable -Xlinker -Ttext-segment=0x601000
 
-.PHONY: all setup bpf build run test unit integration arm64 bench clean help
+.PHONY: all setup setup-lab setup-bench bpf build run test unit integration arm64 lab bench clean help
 all: build
 
 help: ## this list
@@ -93,6 +95,52 @@ build: setup bpf ## build the static executables into build/bin
 		cp .build/release/$$t $(BUILD)/.unstripped-$$t; \
 		$(OBJCOPY) --strip-all $(BUILD)/.unstripped-$$t $(BUILD)/bin/$$t; \
 	done
+
+run: build ## set up, build, and show a drop report of demo traffic (as root)
+	@$(if $(SUDO),echo "sudo: network namespaces and BPF";) $(SUDO) env PLUMBLINE_BIN=$(abspath $(BUILD)/bin) ./demo/packet-drop.sh
+
+test: unit arm64 integration ## set up, build, and pass the tests (as root)
+
+unit: setup bpf
+	swift build --build-tests
+	swift test --skip-build
+	$(PYTHON) -m pytest -q -p no:cacheprovider Tests/repository
+
+integration: build
+	@$(if $(SUDO),echo "sudo: network namespaces and BPF";) \
+	$(SUDO) env PLUMBLINE_BIN=$(abspath $(BUILD)/bin) $(PYTHON) -m pytest -q -rs -p no:cacheprovider Tests/integration
+
+# Every program compiles for arm64 too, both objects; running them needs such a machine.
+ARM64 := $(foreach name,$(NAMES),$(BUILD)/arm64/$(name).btf.o $(BUILD)/arm64/$(name).legacy.o)
+
+$(BUILD)/arm64/%.btf.o: %.bpf.c Makefile
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_FLAGS) -D__TARGET_ARCH_arm64 $(BTF_FLAGS) -MMD -MT $@ -c $< -o $@
+
+$(BUILD)/arm64/%.legacy.o: %.bpf.c Makefile
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_FLAGS) -D__TARGET_ARCH_arm64 $(LEGACY_FLAGS) -MMD -MT $@ -c $< -o $@
+
+-include $(ARM64:.o=.d)
+
+arm64: setup $(ARM64)
+
+setup-lab: setup
+	@$(MAKE) --no-print-directory setup PACKAGES="$(PACKAGES) $(LAB_PACKAGES)"
+
+# make lab KERNELS=5.10,6.1 TESTS=...   or   make lab KERNEL=bzImage MODULES=dir BTF=file
+lab: build setup-lab ## run the integration tests on Debian's 5.10, 6.1 and 6.12 kernels, or on KERNEL= (as root)
+	$(SUDO) env PLUMBLINE_BIN=$(abspath $(BUILD)/bin) $(PYTHON) Tests/lab/lab.py \
+		$(if $(KERNELS),--kernels $(KERNELS)) $(if $(KERNEL),--kernel $(KERNEL)) \
+		$(if $(MODULES),--modules $(MODULES)) $(if $(BTF),--btf $(BTF)) $(if $(TESTS),--tests $(TESTS))
+
+bench: build setup-bench ## measure start, memory and cost beside the peers (as root)
+	@mkdir -p $(BUILD)
+	$(CLANG) -O2 -Wall -Wextra -pthread Tests/bench/flood.c -o $(BUILD)/flood
+	$(SUDO) env PLUMBLINE_BIN=$(abspath $(BUILD)/bin) $(PYTHON) Tests/bench/packet_drop.py
+
+setup-bench: setup
+	@$(MAKE) --no-print-directory setup PACKAGES="$(PACKAGES) $(BENCH_PACKAGES)"
 
 clean: ## remove everything built
 	rm -rf $(BUILD) .build

@@ -1,4 +1,4 @@
-// swift-tools-version: 6.1
+// swift-tools-version: 6.2
 // SPDX-License-Identifier: Apache-2.0
 import PackageDescription
 
@@ -28,7 +28,7 @@ let package = Package(
             ]),
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "BPFTypes", path: "bpf/types"),
-        .target(name: "BPFObjects", cSettings: [.unsafeFlags(["-Wno-c23-extensions"])]),
+        .target(name: "BPFObjects", cSettings: [.disableWarning("c23-extensions")]),
         .target(name: "BPFRuntime", dependencies: ["CLibbpf", "CLinux", "BPFTypes", "BPFObjects"]),
         .target(name: "Measurement", dependencies: ["BPFRuntime", "CLinux", "BPFTypes", argumentParser]),
     ]
@@ -48,3 +48,8 @@ let package = Package(
         + areas.map { .testTarget(name: "\($0)Tests", dependencies: [.target(name: $0), "Measurement", "BPFRuntime"]) },
     swiftLanguageModes: [.v6]
 )
+
+for target in package.targets where target.type != .system {
+    target.swiftSettings = (target.swiftSettings ?? []) + [.treatAllWarnings(as: .error)]
+    target.cSettings = (target.cSettings ?? []) + [.treatAllWarnings(as: .error)]
+}
