@@ -25,6 +25,8 @@ public struct EventStream: ~Copyable {
 
     private let buffer: Buffer
     private let sink: Unmanaged<Sink>
+    /// Bytes of the buffer, over all CPUs: what was asked for, rounded up.
+    public let capacity: Int
     /// Becomes readable when a good part of the buffer is full.
     public let descriptor: Int32
 
@@ -46,7 +48,8 @@ public struct EventStream: ~Copyable {
     ) throws(RuntimeError) {
         let file = try object.descriptor(map)
         let sink = Unmanaged.passRetained(Sink(handler))
-        let opened = object.variant == .btf ? Self.ring(file, sink) : Self.perf(file, sink, bytes)
+        let pages = Self.pagesPerCPU(bytes)
+        let opened = object.variant == .btf ? Self.ring(file, sink) : Self.perf(file, sink, pages)
         guard let opened else {
             let number = Int(errno)
             sink.release()
@@ -55,6 +58,16 @@ public struct EventStream: ~Copyable {
         self.sink = sink
         buffer = opened.buffer
         descriptor = opened.descriptor
+        capacity =
+            object.variant == .btf ? Int(Self.ringSize(bytes)) : pages * Int(getpagesize()) * max(1, Int(get_nprocs()))
+    }
+
+    /// Pages of a perf buffer: a power of two, at most 64 MiB per CPU.
+    private static func pagesPerCPU(_ bytes: Int) -> Int {
+        let share = bytes / max(1, Int(get_nprocs()))
+        var pages = 1
+        while pages * Int(getpagesize()) < share && pages < 1 << 14 { pages *= 2 }
+        return pages
     }
 
     private static func ring(_ file: Int32, _ sink: Unmanaged<Sink>) -> (buffer: Buffer, descriptor: Int32)? {
@@ -71,12 +84,8 @@ public struct EventStream: ~Copyable {
     }
 
     private static func perf(
-        _ file: Int32, _ sink: Unmanaged<Sink>, _ bytes: Int
+        _ file: Int32, _ sink: Unmanaged<Sink>, _ pages: Int
     ) -> (buffer: Buffer, descriptor: Int32)? {
-        let page = Int(getpagesize())
-        let share = bytes / max(1, Int(get_nprocs()))
-        var pages = 1
-        while pages * page < share && pages < 1 << 14 { pages *= 2 }
         var attributes = perf_event_attr()
         attributes.size = UInt32(MemoryLayout<perf_event_attr>.size)
         attributes.type = PERF_TYPE_SOFTWARE.rawValue
@@ -85,7 +94,7 @@ public struct EventStream: ~Copyable {
         attributes.sample_period = 1
         // Wakes the reader when a quarter of a CPU's buffer is full; the reader polls on a timer too.
         attributes.watermark = 1
-        attributes.wakeup_watermark = UInt32(max(1, pages * page / 4))
+        attributes.wakeup_watermark = UInt32(pages * Int(getpagesize()) / 4)
         let perf = perf_buffer__new_raw(
             file, pages, &attributes,
             { context, _, event in

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #endif
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/membarrier.h>
 #include <malloc.h>
 #include <poll.h>
@@ -48,13 +49,29 @@ static inline void clinux_return_memory(void)
 	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 }
 
-/* The signals that end a run. */
+/* The signals that end a run: those of SIGINT, SIGTERM and SIGHUP that are not ignored (nohup ignores SIGHUP). */
 static inline void clinux_end_signals(sigset_t *set)
 {
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action;
+	unsigned int i;
+
 	sigemptyset(set);
-	sigaddset(set, SIGINT);
-	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGHUP);
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (!sigaction(numbers[i], NULL, &action) && action.sa_handler != SIG_IGN)
+			sigaddset(set, numbers[i]);
+	}
+}
+
+/* Makes sure that descriptors 0 to 2 are open, so that no file of ours becomes one of them. */
+static inline void clinux_open_standard_files(void)
+{
+	int fd = open("/dev/null", O_RDWR);
+
+	while (fd >= 0 && fd <= 2)
+		fd = dup(fd);
+	if (fd > 2)
+		close(fd);
 }
 
 /* Holds back the signals that end a run, and ignores SIGPIPE. */

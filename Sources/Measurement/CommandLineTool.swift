@@ -24,6 +24,7 @@ public enum CommandLineTool {
     ///
     /// Bad input: one sentence, status 64. Not permitted: 77. Load failure: 70. A report made: 0.
     public static func run(_ type: any ParsableCommand.Type, arguments: [String]? = nil) -> Never {
+        clinux_open_standard_files()
         RunLoop.holdSignals()
         clinux_return_memory()
         let name = type.configuration.commandName ?? "plumbline"

@@ -33,6 +33,11 @@ public struct RunOptions: ParsableArguments {
     public var duration: Seconds?
 
     public init() {}
+
+    /// For the report's header.
+    public var descriptions: [(name: String, value: String)] {
+        duration.map { [("duration", $0.description)] } ?? []
+    }
 }
 
 /// How often a run reports.
@@ -51,15 +56,17 @@ public struct IntervalOptions: ParsableArguments {
         }
         if count == 0 { throw ValidationError("--count: must be 1 or more.") }
     }
+
+    /// For the report's header.
+    public var descriptions: [(name: String, value: String)] {
+        [("interval", interval.description)] + (count.map { [("count", "\($0)")] } ?? [])
+    }
 }
 
 /// How a report is written.
 public struct OutputOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Report as text, json (one object per line) or csv.", valueName: "format"))
     public var format: OutputFormat = .text
-
-    @Flag(help: "Say more in text reports: what it is depends on the tool.")
-    public var verbose = false
 
     public init() {}
 }

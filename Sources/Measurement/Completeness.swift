@@ -2,19 +2,21 @@
 import BPFRuntime
 import BPFTypes
 
-/// How much of what happened is in the report: every hit of a probe is in exactly one of these counts,
-/// or in the report.
+/// How much of what happened is in the report.
+///
+/// Every hit of a probe is in exactly one place:
+/// `seen` = `filtered` + `expected` + `suppressed` + `nested` + `lost` + `mapFull` + `beyondCount` + what is
+/// printed or counted in the report. `stackMissed` are among those in the report, `skippedByKernel` among
+/// none of them.
 public struct Completeness: Sendable, Equatable {
     /// Hits of all probes.
     public var seen: UInt64 = 0
     /// Refused by the filters.
     public var filtered: UInt64 = 0
-    /// No event by the tool's own knowledge, and not in the report for that.
+    /// No event by the tool's own knowledge.
     public var expected: UInt64 = 0
     /// Above the rate limit.
     public var suppressed: UInt64 = 0
-    /// Handed to the event buffer.
-    public var emitted: UInt64 = 0
     /// Emitted, but no room in the event buffer.
     public var lost: UInt64 = 0
     /// No room in a map.
@@ -23,8 +25,8 @@ public struct Completeness: Sendable, Equatable {
     public var stackMissed: UInt64 = 0
     /// No scratch record left on that CPU.
     public var nested: UInt64 = 0
-    /// Calls that the kernel itself skipped, in no other count.
-    public var missed: UInt64 = 0
+    /// Calls that the kernel itself skipped: not seen, and in no other count.
+    public var skippedByKernel: UInt64 = 0
     /// Read after the last record that --count asked for.
     public var beyondCount: UInt64 = 0
 
@@ -33,20 +35,20 @@ public struct Completeness: Sendable, Equatable {
     /// - Parameters:
     ///   - counters: the object's counters, summed over the CPUs.
     ///   - received: records read from the event buffer, nil when there is none.
-    ///   - missed: calls that the kernel skipped.
-    public init(counters words: [UInt64], received: UInt64?, missed: UInt64) {
+    ///   - skipped: calls that the kernel skipped.
+    public init(counters words: [UInt64], received: UInt64?, skipped: UInt64) {
         guard words.count == MemoryLayout<counters>.size / 8 else { return }
         seen = words[..<Int(COUNTERS_PROBES)].reduce(0, &+)
         func count(_ offset: Int?) -> UInt64 { offset.map { words[$0 / 8] } ?? 0 }
         filtered = count(MemoryLayout<counters>.offset(of: \.filtered))
         expected = count(MemoryLayout<counters>.offset(of: \.expected))
         suppressed = count(MemoryLayout<counters>.offset(of: \.suppressed))
-        emitted = count(MemoryLayout<counters>.offset(of: \.emitted))
         mapFull = count(MemoryLayout<counters>.offset(of: \.map_full))
         stackMissed = count(MemoryLayout<counters>.offset(of: \.stack_missed))
         nested = count(MemoryLayout<counters>.offset(of: \.nested))
+        let emitted = count(MemoryLayout<counters>.offset(of: \.emitted))
         lost = received.map { emitted &- min($0, emitted) } ?? 0
-        self.missed = missed
+        skippedByKernel = skipped
     }
 
     /// Why the report does not hold all it should, in words; empty when it does.
@@ -59,7 +61,7 @@ public struct Completeness: Sendable, Equatable {
         gap(suppressed, "suppressed by --rate-limit")
         gap(mapFull, "not counted for want of map room")
         gap(nested, "not looked at in nested interrupts")
-        gap(missed, "skipped by the kernel in nested interrupts")
+        gap(skippedByKernel, "skipped by the kernel in nested interrupts")
         gap(stackMissed, "without their stack")
         return gaps
     }

@@ -5,6 +5,7 @@ import BPFRuntime
 public enum ExitStatus {
     public static let usage: Int32 = 64
     public static let software: Int32 = 70
+    public static let inputOutput: Int32 = 74
     public static let notPermitted: Int32 = 77
 }
 

@@ -103,7 +103,12 @@ public struct FieldWriter {
         if mode != .json { _ = begin(name) }
     }
 
-    /// Strings: an array in JSON, one cell with blanks between in CSV.
+    /// A string that may be missing.
+    public mutating func field(_ name: StaticString, optional value: String?) {
+        if let value { field(name, value) } else { absent(name) }
+    }
+
+    /// Strings: an array in JSON, one cell with semicolons between in CSV.
     public mutating func field(_ name: StaticString, _ values: [String]) {
         guard begin(name) else { return }
         if mode == .json {
@@ -114,7 +119,7 @@ public struct FieldWriter {
             }
             output.byte(0x5d)
         } else {
-            escaped(values.joined(separator: " "))
+            escaped(values.joined(separator: ";"))
         }
     }
 

@@ -11,6 +11,8 @@ public final class OutputBuffer {
 
     /// The reader is gone (EPIPE) or the descriptor fails: what follows is discarded.
     public private(set) var isClosed = false
+    /// What writing failed with, unless it was that the reader is gone; 0: nothing.
+    public private(set) var failure: Int32 = 0
 
     public init(descriptor: Int32 = STDOUT_FILENO, capacity: Int = 1 << 16) {
         self.descriptor = descriptor
@@ -43,6 +45,7 @@ public final class OutputBuffer {
                 poll(&wait, 1, 1000)
             } else if errno != EINTR {
                 isClosed = true
+                failure = errno == EPIPE ? 0 : errno
             }
         }
         used = 0

@@ -19,22 +19,36 @@ extension CapturedPacket {
         } else {
             fields.absent("eth_type")
         }
-        if packet.vlan_count > 0 {
-            // Outermost first, "100.200".
-            fields.field("vlan") { output in
-                var separator = false
-                withVLANs { _, tci in
-                    if separator { output.byte(0x2e) }
-                    separator = true
-                    output.decimal(UInt64(tci & 0xfff))
-                }
-            }
-        } else {
-            fields.absent("vlan")
+        writeVLANs(&fields, "vlan") { output, _, tci in output.decimal(UInt64(tci & 0xfff)) }
+        writeVLANs(&fields, "vlan_type") { output, type, _ in
+            output.text("0x")
+            output.hex(UInt64(type), width: 4)
         }
+        writeVLANs(&fields, "vlan_priority") { output, _, tci in output.decimal(UInt64(tci >> 13)) }
         writeIPFields(&fields)
         writeTransportFields(&fields)
         writeARPFields(&fields)
+        if !has(PACKET_HAS_IPV4) && !has(PACKET_HAS_IPV6) {
+            fields.field("bytes") { writeHexPrefix(to: $0) }
+        } else {
+            fields.absent("bytes")
+        }
+        fields.field("cut_off", has(PACKET_TRUNCATED))
+    }
+
+    /// One value per tag, outermost first, with points between: "100.200".
+    private func writeVLANs(
+        _ fields: inout FieldWriter, _ name: StaticString, _ value: (OutputBuffer, UInt16, UInt16) -> Void
+    ) {
+        guard packet.vlan_count > 0 else { return fields.absent(name) }
+        fields.field(name) { output in
+            var separator = false
+            withVLANs { type, tci in
+                if separator { output.byte(0x2e) }
+                separator = true
+                value(output, type, tci)
+            }
+        }
     }
 
     private func writeIPFields(_ fields: inout FieldWriter) {
@@ -50,6 +64,7 @@ extension CapturedPacket {
         optional(&fields, "ttl", ttl.map { UInt64($0) })
         optional(&fields, "tos", tos.map { UInt64($0) })
         optional(&fields, "ip_id", ipID.map { UInt64($0) })
+        fields.field("fragment", has(PACKET_IS_FRAGMENT))
         optional(&fields, "fragment_offset", fragmentOffset.map { UInt64($0) })
     }
 
@@ -73,16 +88,19 @@ extension CapturedPacket {
     }
 
     private func writeARPFields(_ fields: inout FieldWriter) {
-        let isARP = has(PACKET_HAS_TYPE) && packet.ether_type == UInt16(PACKET_TYPE_ARP)
         guard isARP, let network, byte(network + 27) != nil else {
             fields.absent("arp_operation")
             fields.absent("arp_src")
             fields.absent("arp_dst")
+            fields.absent("arp_src_mac")
+            fields.absent("arp_dst_mac")
             return
         }
         optional(&fields, "arp_operation", u16(network + 6).map { UInt64($0) })
         fields.field("arp_src") { output in bytesAt(network + 14) { output.ipv4($0.loadUnaligned(as: UInt32.self)) } }
         fields.field("arp_dst") { output in bytesAt(network + 24) { output.ipv4($0.loadUnaligned(as: UInt32.self)) } }
+        fields.field("arp_src_mac") { output in bytesAt(network + 8) { output.ethernetAddress($0) } }
+        fields.field("arp_dst_mac") { output in bytesAt(network + 18) { output.ethernetAddress($0) } }
     }
 
     private func optional(_ fields: inout FieldWriter, _ name: StaticString, _ value: UInt64?) {

@@ -49,12 +49,12 @@ extension OutputBuffer {
         decimal(UInt64(port))
     }
 
-    /// Names of the TCP flags that are set, "SYN,ACK"; "none" when none is.
+    /// Names of the TCP flags that are set, "SYN|ACK"; "none" when none is.
     public func tcpFlags(_ flags: UInt8) {
         let names: [StaticString] = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"]
         var separator = false
         for (bit, name) in names.enumerated() where flags & 1 << UInt8(bit) != 0 {
-            if separator { byte(0x2c) }
+            if separator { byte(0x7c) }
             separator = true
             text(name)
         }
@@ -123,6 +123,11 @@ public struct CapturedPacket {
         packet.transport_offset == UInt16(PACKET_OFFSET_NONE) ? nil : Int(packet.transport_offset)
     }
 
+    /// ARP or RARP.
+    var isARP: Bool {
+        has(PACKET_HAS_TYPE)
+            && (packet.ether_type == UInt16(PACKET_TYPE_ARP) || packet.ether_type == UInt16(PACKET_TYPE_RARP))
+    }
     public var isTCP: Bool { has(PACKET_HAS_PORTS) && packet.protocol == UInt8(PACKET_PROTOCOL_TCP) }
     public var tcpSequence: UInt32? { isTCP ? transport.flatMap { u32($0 + 4) } : nil }
     public var tcpAcknowledgement: UInt32? { isTCP ? transport.flatMap { u32($0 + 8) } : nil }
@@ -245,9 +250,7 @@ public struct CapturedPacket {
 
     private func writeOther(to output: OutputBuffer) {
         let type = packet.ether_type
-        if type == UInt16(PACKET_TYPE_ARP) || type == UInt16(PACKET_TYPE_RARP), let network, byte(network + 27) != nil,
-            let base = bytes.baseAddress
-        {
+        if isARP, let network, byte(network + 27) != nil, let base = bytes.baseAddress {
             output.text(type == UInt16(PACKET_TYPE_ARP) ? "ARP " : "RARP ")
             switch u16(network + 6) {
             case 1, 3: output.text("request ")
@@ -274,14 +277,14 @@ public struct CapturedPacket {
                 output.text("no network type")
             }
         }
+        output.text(" bytes ")
         writeHexPrefix(to: output)
     }
 
-    /// The first bytes behind the link header, at most 32.
-    private func writeHexPrefix(to output: OutputBuffer) {
+    /// The first bytes behind the link header, at most 32, in hexadecimal.
+    func writeHexPrefix(to output: OutputBuffer) {
         let start = network ?? 0
         guard start < bytes.count else { return }
-        output.text(" bytes ")
         for value in bytes[start..<min(start + 32, bytes.count)] { output.hex(UInt64(value), width: 2) }
     }
 }

@@ -7,17 +7,20 @@ public struct ReportHeader: Sendable {
     public var variant: ObjectVariant
     public var types: KernelTypes
     public var filters: [(name: String, value: String)]
+    /// The run's other settings, those in force by default included.
+    public var options: [(name: String, value: String)]
     public var probes: [ProbeStatus]
     /// Sentences that a reader must know to read the numbers.
     public var notes: [String]
 
     public init(
-        variant: ObjectVariant, types: KernelTypes, filters: [(name: String, value: String)], probes: [ProbeStatus],
-        notes: [String]
+        variant: ObjectVariant, types: KernelTypes, filters: [(name: String, value: String)],
+        options: [(name: String, value: String)], probes: [ProbeStatus], notes: [String]
     ) {
         self.variant = variant
         self.types = types
         self.filters = filters
+        self.options = options
         self.probes = probes
         self.notes = notes
     }
@@ -118,6 +121,10 @@ public final class Report {
                     fields.field("name", filter.name)
                     fields.field("value", filter.value)
                 }
+                fields.array("options", header.options) { fields, option in
+                    fields.field("name", option.name)
+                    fields.field("value", option.value)
+                }
                 fields.array("probes_live", live) { fields, probe in
                     fields.field("name", probe.name)
                     fields.field("hook", probe.hook ?? "")
@@ -135,6 +142,7 @@ public final class Report {
             comment("object \(header.variant.rawValue), types from \(header.types.description)")
             let filters = header.filters.map { "\($0.name) \($0.value)" }.joined(separator: ", ")
             comment("filters: \(filters.isEmpty ? "none" : filters)")
+            comment("options: \(header.options.map { "\($0.name) \($0.value)" }.joined(separator: ", "))")
             comment("probes live: \(live.map { "\($0.name) (\($0.hook ?? ""))" }.joined(separator: ", "))")
             for probe in missing { comment("probe missing: \(probe.name): \(probe.reason ?? "")") }
             comment(
@@ -167,13 +175,13 @@ public final class Report {
                 writer.field("filtered", counts.filtered)
                 writer.field("expected", counts.expected)
                 writer.field("suppressed", counts.suppressed)
-                writer.field("emitted", counts.emitted)
                 writer.field("printed", printed)
+                writer.field("beyond_count", counts.beyondCount)
                 writer.field("lost", counts.lost)
                 writer.field("map_full", counts.mapFull)
                 writer.field("stack_missed", counts.stackMissed)
                 writer.field("nested", counts.nested)
-                writer.field("missed", counts.missed)
+                writer.field("skipped_by_kernel", counts.skippedByKernel)
                 writer.array("probe_hits", probes) { writer, probe in
                     writer.field("name", probe.name)
                     writer.field("hits", probe.hits)
@@ -183,7 +191,7 @@ public final class Report {
                     writer.field("bpf_ns", statistics.nanoseconds)
                 }
                 fields(&writer)
-                writer.field("nothing", nothing ?? "")
+                if let nothing { writer.field("nothing_captured", nothing) }
                 writer.field("gaps", counts.gaps)
                 writer.field("complete", counts.isComplete)
             }
@@ -191,7 +199,7 @@ public final class Report {
             let hits = probes.map { "\($0.name) \($0.hits)" }.joined(separator: ", ")
             comment("ended by \(end.description) after \(decimal(elapsed, 1_000_000_000, 3)) s; probe hits: \(hits)")
             comment(
-                "seen \(counts.seen), filtered \(counts.filtered), expected \(counts.expected), suppressed \(counts.suppressed), emitted \(counts.emitted), printed \(printed), lost \(counts.lost), map-full \(counts.mapFull), stack-missed \(counts.stackMissed), nested \(counts.nested), missed \(counts.missed)"
+                "seen \(counts.seen), filtered \(counts.filtered), expected \(counts.expected), suppressed \(counts.suppressed), printed \(printed), beyond_count \(counts.beyondCount), lost \(counts.lost), map_full \(counts.mapFull), stack_missed \(counts.stackMissed), nested \(counts.nested), skipped_by_kernel \(counts.skippedByKernel)"
             )
             if statistics.runs > 0 {
                 comment(
@@ -205,6 +213,14 @@ public final class Report {
         if output.isClosed { lastWords(counts, printed) }
     }
 
+    /// - Throws: `Failure` with status 74 when the report could not be written, for another reason than
+    ///   that its reader left.
+    public func checkWritten() throws {
+        guard output.failure != 0 else { return }
+        let reason = strerror(output.failure).map { String(cString: $0) } ?? "error \(output.failure)"
+        throw Failure(ExitStatus.inputOutput, "cannot write the report: \(reason)")
+    }
+
     /// The summary for a reader that left: to standard error, so that it is not lost.
     private func lastWords(_ counts: Completeness, _ printed: UInt64) {
         writeError(
@@ -212,11 +228,11 @@ public final class Report {
     }
 }
 
-/// `value / unit` with `places` decimals.
+/// `value / unit` with `places` decimals, rounded.
 public func decimal(_ value: UInt64, _ unit: UInt64, _ places: Int) -> String {
     let quiet = OutputBuffer(descriptor: -1)
     var scale: UInt64 = 1
     for _ in 0..<places { scale *= 10 }
-    quiet.fixed(UInt64(Double(value) / Double(unit) * Double(scale)), places: places)
+    quiet.fixed(UInt64((Double(value) / Double(unit) * Double(scale)).rounded()), places: places)
     return quiet.takeString()
 }

@@ -47,22 +47,26 @@ struct DropGrouping: OptionSet, Sendable {
 /// One group of drops: what of it the grouping tells apart, the rest empty.
 struct DropGroup: Hashable {
     var location: UInt64 = 0
-    var reason: UInt32 = 0
+    var reason: String?
     var flow = Flow()
     var interfaceIndex: UInt32 = 0
     var namespace: UInt32 = 0
     /// Index in `DropTable.stacks`, -1: none.
     var stack = -1
-    /// A free that is no drop; only with --include-expected.
-    var isExpected = false
 
     /// drop_flow, hashable.
-    struct Flow: Hashable {
+    struct Flow: Hashable, Comparable {
         var value = drop_flow()
 
         static func == (left: Flow, right: Flow) -> Bool {
             withUnsafeBytes(of: left.value) { left in
                 withUnsafeBytes(of: right.value) { right in left.elementsEqual(right) }
+            }
+        }
+
+        static func < (left: Flow, right: Flow) -> Bool {
+            withUnsafeBytes(of: left.value) { left in
+                withUnsafeBytes(of: right.value) { right in left.lexicographicallyPrecedes(right) }
             }
         }
 
@@ -111,8 +115,17 @@ struct DropTable {
 
     /// The largest groups first, at most `count`.
     func top(_ count: Int) -> [(group: DropGroup, tally: DropTally)] {
+        // Ties in a fixed order, so that equal runs give equal reports.
         let sorted = groups.map { (group: $0.key, tally: $0.value) }.sorted { left, right in
-            (right.tally.packets, left.group.location) < (left.tally.packets, right.group.location)
+            let (a, b) = (left.group, right.group)
+            if left.tally.packets != right.tally.packets { return left.tally.packets > right.tally.packets }
+            if (a.location, a.reason ?? "") != (b.location, b.reason ?? "") {
+                return (a.location, a.reason ?? "") < (b.location, b.reason ?? "")
+            }
+            if (a.namespace, a.interfaceIndex, a.stack) != (b.namespace, b.interfaceIndex, b.stack) {
+                return (a.namespace, a.interfaceIndex, a.stack) < (b.namespace, b.interfaceIndex, b.stack)
+            }
+            return a.flow < b.flow
         }
         return Array(sorted.prefix(count))
     }

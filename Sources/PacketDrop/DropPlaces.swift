@@ -13,8 +13,10 @@ final class DropPlace: Sendable {
     /// Nil where the symbol is not known.
     let function: String?
     let module: String?
-    /// The kernel's name, or the one derived from the location; "-" where neither is known.
-    let reason: String
+    /// The kernel's name, or the one derived from the location; nil where neither is known.
+    let reason: String?
+    /// What a derived reason could also be.
+    let alternatives: [String]
     /// Where the reason comes from.
     let reasonSource: ReasonSource
     /// Why a free here is no drop; nil: it is one.
@@ -43,12 +45,15 @@ final class DropPlace: Sendable {
         }
         if let kernelReason {
             reason = kernelReason
+            alternatives = []
             reasonSource = .kernel
         } else if let derived = derivedReasons.first(where: { $0.symbol == base }) {
             reason = derived.reason
+            alternatives = derived.alternatives
             reasonSource = .derived
         } else {
-            reason = "-"
+            reason = nil
+            alternatives = []
             reasonSource = .none
         }
         expected = expectedFrees.first { entry in
@@ -56,8 +61,29 @@ final class DropPlace: Sendable {
         }
     }
 
-    /// The reason as text reports show it: "NO_SOCKET", "NO_SOCKET (derived)".
-    var reasonText: String { reasonSource == .derived ? "\(reason) (derived)" : reason }
+    /// The reason as text reports show it: "NO_SOCKET", "NO_SOCKET (derived)", "-".
+    var reasonText: String { reasonSource == .derived ? "\(reason ?? "") (derived)" : reason ?? "-" }
+
+    /// The reason as members of a record.
+    func writeReason(_ fields: inout FieldWriter) {
+        fields.field("reason", optional: reason)
+        fields.field("reason_source", reasonSource.rawValue)
+        if alternatives.isEmpty {
+            fields.absent("reason_alternatives")
+        } else {
+            fields.field("reason_alternatives", alternatives)
+        }
+    }
+
+    /// The location as members of a record.
+    func writeLocation(_ fields: inout FieldWriter) {
+        fields.field("location", locationText)
+        fields.field("function", optional: function)
+        fields.field("module", optional: module)
+    }
+
+    /// What stands for an unknown place, where only the names of the members count.
+    static let unknown = DropPlace(location: 0, reasonNumber: DROP_REASON_NONE, symbol: nil, kernelReason: nil)
 }
 
 /// All places met so far. What is in it is found without allocation.

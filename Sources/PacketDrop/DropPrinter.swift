@@ -7,10 +7,11 @@ import Measurement
 final class DropPrinter {
     /// Set when the probes are in; records wait in the buffer until then.
     var places: DropPlaces?
+    /// Drops printed.
     private(set) var printed: UInt64 = 0
-    /// Records that turned out to be no drops and were not printed.
+    /// Records of frees that are no drops, printed or not.
     private(set) var expectedRecords: UInt64 = 0
-    /// All that turned out to be no drops, printed or not.
+    private var expectedPrinted: UInt64 = 0
     private(set) var expected = ExpectedTally()
     /// Records read after the last one that was asked for.
     private(set) var beyondLimit: UInt64 = 0
@@ -35,7 +36,7 @@ final class DropPrinter {
     }
 
     /// All records that were asked for are printed.
-    var isDone: Bool { printed >= limit }
+    var isDone: Bool { printed + expectedPrinted >= limit }
 
     func place(_ location: UInt64, _ reason: UInt32) -> DropPlace {
         places?.place(location, reason)
@@ -45,15 +46,14 @@ final class DropPrinter {
     /// The line of column names.
     func columns() {
         if report.format == .text {
-            report.comment("TIME            CPU TASK:PID                DEVICE            LEN REASON                    LOCATION                            PACKET")
+            report.comment("TIME            CPU TASK:PID                INTERFACE         LEN REASON                    LOCATION                            PACKET")
             report.output.flush()
         } else {
             report.columns { fields in
                 var event = eth_drop_event()
                 withUnsafeBytes(of: &event) { bytes in
                     let packet = CapturedPacket(bytes: UnsafeRawBufferPointer(rebasing: bytes[..<0]), source: packet_source())
-                    let place = DropPlace(location: 0, reasonNumber: DROP_REASON_NONE, symbol: nil, kernelReason: nil)
-                    if let base = bytes.baseAddress { writeFields(&fields, base, packet, place) }
+                    if let base = bytes.baseAddress { writeFields(&fields, base, packet, .unknown) }
                 }
             }
         }
@@ -70,9 +70,11 @@ final class DropPrinter {
         let location = event.pointee.location
         let reason = event.pointee.reason
         let place = place(location, reason)
-        expected.add(place)
-        if place.expected != nil && !includeExpected {
+        if place.expected != nil {
+            expected.add(place)
             expectedRecords += 1
+        }
+        if place.expected != nil && !includeExpected {
             // From now on the program only counts here. Without room for it, records go on coming; so be it.
             let key = drop_expected_place(location: location, reason: reason, reserved: 0)
             if expectedMap.lookup(key) == nil { try? expectedMap.update(key, 0) }
@@ -94,7 +96,7 @@ final class DropPrinter {
         } else {
             report.record(.event, time: time) { writeFields(&$0, record, packet, place) }
         }
-        printed += 1
+        if place.expected == nil { printed += 1 } else { expectedPrinted += 1 }
         report.output.flushIfFull()
     }
 
@@ -141,8 +143,7 @@ final class DropPrinter {
         output.decimal(UInt64(event.pointee.length), width: 5)
         output.space()
         start = output.count
-        output.string(place.reason)
-        if place.reasonSource == .derived { output.text(" (derived)") }
+        output.string(place.reasonText)
         output.pad(from: start, to: 25)
         output.space()
         start = output.count
@@ -166,6 +167,10 @@ final class DropPrinter {
             output.decimal(UInt64(event.pointee.linear))
             output.text(" thread ")
             output.decimal(UInt64(event.pointee.thread))
+            if !place.alternatives.isEmpty {
+                output.text(" or ")
+                output.string(place.alternatives.joined(separator: " or "))
+            }
         }
         output.newline()
         for frame in frames(record) {
@@ -184,18 +189,26 @@ final class DropPrinter {
         fields.field("task", cString: record + Self.taskOffset, limit: 16)
         fields.field("pid", UInt64(event.pointee.process))
         fields.field("tid", UInt64(event.pointee.thread))
-        fields.field("interface", cString: record + Self.interfaceOffset, limit: Int(DROP_NAME_LENGTH))
-        fields.field("ifindex", UInt64(event.pointee.interface_index))
-        fields.field("ingress_ifindex", UInt64(event.pointee.ingress_index))
-        fields.field("netns", UInt64(event.pointee.network_namespace))
+        if event.pointee.interface_index != 0 {
+            fields.field("interface", cString: record + Self.interfaceOffset, limit: Int(DROP_NAME_LENGTH))
+            fields.field("ifindex", UInt64(event.pointee.interface_index))
+            fields.field("netns", UInt64(event.pointee.network_namespace))
+        } else {
+            fields.absent("interface")
+            fields.absent("ifindex")
+            fields.absent("netns")
+        }
+        if event.pointee.ingress_index != 0 {
+            fields.field("ingress_ifindex", UInt64(event.pointee.ingress_index))
+        } else {
+            fields.absent("ingress_ifindex")
+        }
         fields.field("queue", UInt64(event.pointee.queue))
         fields.field("length", UInt64(event.pointee.length))
-        fields.field("reason", place.reason)
-        fields.field("reason_source", place.reasonSource.rawValue)
-        fields.field("location", place.locationText)
-        fields.field("function", place.function ?? "")
-        fields.field("module", place.module ?? "")
-        fields.field("expected", place.expected != nil)
+        fields.field("linear", UInt64(event.pointee.linear))
+        place.writeReason(&fields)
+        place.writeLocation(&fields)
+        fields.field("is_drop", place.expected == nil)
         let skb = event.pointee.skb
         fields.field("skb") { output in
             output.text("0x")

@@ -7,10 +7,12 @@ import Measurement
 final class DropReader {
     /// Set when the probes are in.
     var places: DropPlaces?
-    /// Everything since the start.
+    /// All drops since the start.
     private(set) var totals: DropTable
+    /// All frees since the start that are no drops, grouped; only with --include-expected.
+    private(set) var expectedTotals: DropTable
     private(set) var stacks = StackTable()
-    /// Frees that are no drops, reported as groups or not.
+    /// Frees that are no drops.
     private(set) var expected = ExpectedTally()
 
     private let grouping: DropGrouping
@@ -29,6 +31,7 @@ final class DropReader {
         self.capacity = capacity
         // Room for what many intervals bring, and still bounded.
         totals = DropTable(capacity: max(capacity, 65_536))
+        expectedTotals = DropTable(capacity: 4096)
         drops = try object.map("drops", drop_summary_key.self, drop_summary_value.self)
         epochMap = try object.map("epoch", UInt32.self, UInt32.self)
         stackMaps = [try object.stackMap("stacks_0"), try object.stackMap("stacks_1")]
@@ -39,12 +42,19 @@ final class DropReader {
     /// The programs are turned to the other half of the map and the other stack map first; the half they
     /// leave is read and emptied only when none of them can still be writing to it. So each drop is in
     /// exactly one interval.
-    func drain() -> DropTable {
+    ///
+    /// - Parameter halves: 2 at the end, when no program runs any more, to leave nothing behind.
+    func drain(halves: Int = 1) -> DropTable {
+        var table = DropTable(capacity: max(capacity, 1))
+        for _ in 0..<halves { drainHalf(into: &table) }
+        return table
+    }
+
+    private func drainHalf(into table: inout DropTable) {
         let old = epoch
         epoch = 1 - epoch
         try? epochMap.update(0, epoch)
         waitForPrograms()
-        var table = DropTable(capacity: max(capacity, 1))
         // Keys of the new half, inserted meanwhile, are walked over too; twice the capacity is enough for both.
         drops.forEachKey(limit: 2 * capacity + 1) { key in
             guard key.epoch == old else { return }
@@ -53,20 +63,18 @@ final class DropReader {
             add(key, value, to: &table)
         }
         if grouping.contains(.stack) { stackMaps[Int(old)].clear() }
-        return table
     }
 
     private func add(_ key: drop_summary_key, _ value: drop_summary_value, to table: inout DropTable) {
         let place = places?.place(key.location, key.reason)
         let isExpected = place?.expected != nil
-        if let place { expected.add(place, value.packets) }
-        guard !isExpected || includeExpected else { return }
+        if let place, isExpected {
+            expected.add(place, value.packets)
+            if !includeExpected { return }
+        }
         var group = DropGroup()
-        group.isExpected = isExpected
         if grouping.contains(.location) { group.location = key.location }
-        if grouping.contains(.reason) || grouping.contains(.location) { group.reason = key.reason }
-        // A reason derived from the location is told apart by the location it comes from.
-        if grouping.contains(.reason) && place?.reasonSource != .kernel { group.location = key.location }
+        if grouping.contains(.reason) { group.reason = place?.reasonText }
         if grouping.contains(.flow) { group.flow.value = key.flow }
         var interface = ""
         if grouping.contains(.interface) {
@@ -79,7 +87,11 @@ final class DropReader {
             group.stack = stacks.index(Array(DropPlaces.trimmed(frames, location: key.location)))
         }
         let tally = DropTally(packets: value.packets, bytes: value.bytes, interface: interface, place: place)
-        table.add(group, tally)
-        totals.add(group, tally)
+        if isExpected {
+            expectedTotals.add(group, tally)
+        } else {
+            table.add(group, tally)
+            totals.add(group, tally)
+        }
     }
 }

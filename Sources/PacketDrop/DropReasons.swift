@@ -18,11 +18,15 @@ struct DropReasons {
     /// Whether the kernel gives reasons at all.
     var exist: Bool { coreCount > 0 }
 
+    /// Whether TCP has reasons of its own, so that its discards pass the tracepoint (5.18).
+    private(set) var includeTCP = false
+
     /// Reads the running kernel's.
     init() {
         for (name, value) in KernelEnumeration.enumerators(of: "skb_drop_reason") {
             guard let short = Self.shorten(name), names[value] == nil else { continue }
             names[value] = short
+            if short == "TCP_OLD_DATA" { includeTCP = true }
         }
         coreCount = names.count
     }

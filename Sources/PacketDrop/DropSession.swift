@@ -9,7 +9,7 @@ enum DropSession {
         name: "kfree_skb",
         candidates: [.init(program: "kfree_skb", hook: .rawTracepoint("kfree_skb"))])
 
-    /// Only on kernels without drop reasons; see bpf/packet-drop/admit.h.
+    /// Only on kernels where TCP's discards pass by the tracepoint; see bpf/packet-drop/admit.h.
     static let tcpProbe = Probe(
         name: "tcp_drop",
         silences: "what TCP itself discards (out of window, pruned queues) is not seen on this kernel",
@@ -28,8 +28,10 @@ enum DropSession {
         if reasons.exist {
             notes.append("drop reasons: \(reasons.coreCount) named by the kernel")
         } else {
-            probes += try object.attach([tcpProbe], symbols: { () throws(RuntimeError) in try KernelSymbols() })
             notes.append("this kernel gives no drop reasons: those shown are derived from the location, and marked so")
+        }
+        if !reasons.includeTCP {
+            probes += try object.attach([tcpProbe], symbols: { () throws(RuntimeError) in try KernelSymbols() })
         }
         if !KernelSymbols.areVisible() {
             notes.append(
@@ -65,7 +67,7 @@ struct ExpectedTally {
 
     mutating func add(_ place: DropPlace, _ count: UInt64 = 1) {
         guard let entry = place.expected, count > 0 else { return }
-        let name = place.reasonSource == .kernel ? "\(entry.symbol) \(place.reason)" : entry.symbol
+        let name = place.reasonSource == .kernel ? "\(entry.symbol) \(place.reason ?? "")" : entry.symbol
         counts[name, default: (0, entry.why)].count += count
     }
 

@@ -12,16 +12,8 @@ public struct DropSummary: MeasurementCommand {
         discussion: "Drops are counted in the kernel, so it can run for hours on a busy host. Ends on SIGINT, SIGTERM or SIGHUP with the totals.",
         version: plumblineVersion)
 
-    @Option(
-        help: ArgumentHelp("Tell drops apart by these: location, reason, flow, interface, stack; several with commas.", valueName: "list"),
-        transform: DropSummary.grouping)
-    var groupBy: DropGrouping = [.location, .reason]
-
-    @Option(help: ArgumentHelp("Rows per report.", valueName: "rows"))
-    var top: UInt32 = 10
-
-    @Option(help: ArgumentHelp("Groups that the kernel can count in one interval; drops of further ones are counted as map-full.", valueName: "groups"))
-    var maxEntries: UInt32 = 16384
+    @OptionGroup(title: "Groups")
+    var groups: GroupOptions
 
     @OptionGroup(title: "Which drops")
     var filters: DropOptions
@@ -40,17 +32,42 @@ public struct DropSummary: MeasurementCommand {
 
     public init() {}
 
-    @Sendable static func grouping(_ text: String) throws -> DropGrouping {
-        do {
-            return try DropGrouping(text)
-        } catch {
-            throw ValidationError(error.description)
-        }
-    }
+    struct GroupOptions: ParsableArguments {
+        @Option(
+            help: ArgumentHelp(
+                "Tell drops apart by these: location, reason, flow, interface, stack; several with commas.",
+                valueName: "list"),
+            transform: Self.grouping)
+        var groupBy: DropGrouping = [.location, .reason]
 
-    public func validate() throws {
-        guard (1...10_000).contains(top) else { throw ValidationError("--top: must be 1 to 10000.") }
-        guard (1...1_048_576).contains(maxEntries) else { throw ValidationError("--max-entries: must be 1 to 1048576.") }
+        @Option(help: ArgumentHelp("Rows per report.", valueName: "rows"))
+        var top: UInt32 = 10
+
+        @Option(
+            help: ArgumentHelp(
+                "Groups that the kernel has room for between two reports; drops of further ones are counted as map_full.",
+                valueName: "groups"))
+        var maxEntries: UInt32 = 16384
+
+        @Sendable static func grouping(_ text: String) throws -> DropGrouping {
+            do {
+                return try DropGrouping(text)
+            } catch {
+                throw ValidationError(error.description)
+            }
+        }
+
+        func validate() throws {
+            guard (1...10_000).contains(top) else { throw ValidationError("--top: must be 1 to 10000.") }
+            guard (1...1_048_576).contains(maxEntries) else {
+                throw ValidationError("--max-entries: must be 1 to 1048576.")
+            }
+        }
+
+        /// For the report's header.
+        var descriptions: [(name: String, value: String)] {
+            [("group-by", groupBy.description), ("top", "\(top)"), ("max-entries", "\(maxEntries)")]
+        }
     }
 
     public func measure() throws {
@@ -59,26 +76,32 @@ public struct DropSummary: MeasurementCommand {
         let facts = KernelFacts()
         let report = Report(tool: "drop-summary", facts: facts, format: output.format)
         var resolved = try DropKernel(filters)
-        let config = drop_summary_config(filter: resolved.filter, groups: groupBy.programGroups, reserved: 0)
+        let config = drop_summary_config(filter: resolved.filter, groups: groups.groupBy.programGroups, reserved: 0)
         let clock = kernel.cost ? ProgramClock() : nil
         var loaded = try kernel.load("drop_summary", facts: facts) { (object) throws(RuntimeError) in
             try object.configure(config)
-            try object.setCapacity("drops", maxEntries)
+            try object.setCapacity("drops", groups.maxEntries)
+            // Stacks hash to their slot: many more slots than stacks, or they collide.
+            let slots: UInt32 = groups.groupBy.contains(.stack) ? 32768 : 1
+            for map in ["stacks_0", "stacks_1"] { try object.setCapacity(map, slots) }
         }
         let counters = try loaded.object.perCPUMap("counters", counters.self)
         let reader = try DropReader(
-            object: loaded.object, grouping: groupBy, includeExpected: filters.includeExpected,
-            capacity: Int(maxEntries))
+            object: loaded.object, grouping: groups.groupBy, includeExpected: filters.includeExpected,
+            capacity: Int(groups.maxEntries))
         let session = try DropSession.attach(&loaded.object, &resolved)
         reader.places = session.places
         var notes = session.notes
         if let note = loaded.note { notes.append(note) }
         if kernel.cost && clock == nil { notes.append("--cost: this kernel cannot measure programs") }
-        let printer = SummaryPrinter(report: report, grouping: groupBy, top: Int(top), verbose: output.verbose)
+        let printer = SummaryPrinter(report: report, grouping: groups.groupBy, top: Int(groups.top))
         report.header(
             ReportHeader(
                 variant: loaded.object.variant, types: loaded.object.types,
-                filters: [("group-by", groupBy.description)] + filters.descriptions,
+                filters: filters.descriptions,
+                options: groups.descriptions + intervals.descriptions + run.descriptions
+                    + (filters.includeExpected ? [("include-expected", "yes")] : [])
+                    + (kernel.cost ? [("cost", "yes")] : []),
                 probes: session.probes, notes: notes))
         printer.columns(reader)
 
@@ -105,18 +128,15 @@ public struct DropSummary: MeasurementCommand {
 
         loaded.object.detach()
         waitForPrograms()
-        let last = reader.drain()
-        // Twice, for both halves.
-        let rest = reader.drain()
-        let now = monotonicNow()
-        if last.total.packets > 0 || rest.total.packets > 0 {
-            printer.interval(last, reader, from: intervalStart, to: now)
+        let last = reader.drain(halves: 2)
+        if last.total.packets > 0 {
+            printer.interval(last, reader, from: intervalStart, to: monotonicNow(), partial: true)
         }
         let words = counters.sum()
         let statistics = loaded.object.statistics()
-        var counts = Completeness(counters: words, received: nil, missed: statistics.missed)
-        counts.expected = filters.includeExpected ? 0 : reader.expected.total
-        counts.emitted = 0
+        var counts = Completeness(counters: words, received: nil, skipped: statistics.missed)
+        counts.expected = reader.expected.total
+        counts.stackMissed += reader.stacks.overflow
         printer.total(reader)
         reader.expected.write(to: report)
         report.summary(
@@ -128,5 +148,6 @@ public struct DropSummary: MeasurementCommand {
             reader.expected.write(to: &fields)
         }
         _ = clock
+        try report.checkWritten()
     }
 }

@@ -15,17 +15,8 @@ public struct EthDrop: MeasurementCommand {
     @OptionGroup(title: "Which drops")
     var filters: DropOptions
 
-    @Flag(help: "Record the kernel stack of each drop.")
-    var stack = false
-
-    @Option(help: ArgumentHelp("At most this many records per second; the others are counted.", valueName: "records/s"))
-    var rateLimit: UInt32?
-
-    @Option(help: ArgumentHelp("End after this many records.", valueName: "records"))
-    var count: UInt64?
-
-    @Option(help: ArgumentHelp("Event buffer, in KiB over all CPUs.", valueName: "KiB"))
-    var bufferSize: UInt32 = 1024
+    @OptionGroup(title: "Records")
+    var records: RecordOptions
 
     @OptionGroup(title: "Run")
     var run: RunOptions
@@ -38,11 +29,28 @@ public struct EthDrop: MeasurementCommand {
 
     public init() {}
 
-    public func validate() throws {
-        if rateLimit == 0 { throw ValidationError("--rate-limit: must be 1 or more.") }
-        if count == 0 { throw ValidationError("--count: must be 1 or more.") }
-        guard (4...1_048_576).contains(bufferSize) else {
-            throw ValidationError("--buffer-size: must be 4 to 1048576 KiB.")
+    struct RecordOptions: ParsableArguments {
+        @Flag(help: "Record the kernel stack of each drop.")
+        var stack = false
+
+        @Flag(help: "Say more of each drop in text reports.")
+        var verbose = false
+
+        @Option(help: ArgumentHelp("At most this many records per second; the others are counted.", valueName: "records/s"))
+        var rateLimit: UInt32?
+
+        @Option(help: ArgumentHelp("End after this many records.", valueName: "records"))
+        var count: UInt64?
+
+        @Option(help: ArgumentHelp("Event buffer, in KiB over all CPUs.", valueName: "KiB"))
+        var bufferSize: UInt32 = 1024
+
+        func validate() throws {
+            if rateLimit == 0 { throw ValidationError("--rate-limit: must be 1 or more.") }
+            if count == 0 { throw ValidationError("--count: must be 1 or more.") }
+            guard (4...1_048_576).contains(bufferSize) else {
+                throw ValidationError("--buffer-size: must be 4 to 1048576 KiB.")
+            }
         }
     }
 
@@ -53,9 +61,9 @@ public struct EthDrop: MeasurementCommand {
         let report = Report(tool: "eth-drop", facts: facts, format: output.format)
         var resolved = try DropKernel(filters)
         let config = eth_drop_config(
-            filter: resolved.filter, rate_limit: rateLimit ?? 0, capture_stack: stack ? 1 : 0,
+            filter: resolved.filter, rate_limit: records.rateLimit ?? 0, capture_stack: records.stack ? 1 : 0,
             include_expected: filters.includeExpected ? 1 : 0, reserved: 0)
-        let bytes = Int(bufferSize) * 1024
+        let bytes = Int(records.bufferSize) * 1024
         let clock = kernel.cost ? ProgramClock() : nil
         var loaded = try kernel.load("eth_drop", facts: facts) { (object) throws(RuntimeError) in
             try object.configure(config)
@@ -64,8 +72,8 @@ public struct EthDrop: MeasurementCommand {
         let counters = try loaded.object.perCPUMap("counters", counters.self)
         let expectedMap = try loaded.object.map("expected", drop_expected_place.self, UInt64.self)
         let printer = DropPrinter(
-            report: report, verbose: output.verbose, stack: stack, includeExpected: filters.includeExpected,
-            limit: count ?? .max, expectedMap: expectedMap)
+            report: report, verbose: records.verbose, stack: records.stack, includeExpected: filters.includeExpected,
+            limit: records.count ?? .max, expectedMap: expectedMap)
         let stream = try EventStream(loaded.object, bytes: bytes) { record, size in printer.print(record, size) }
         let session = try DropSession.attach(&loaded.object, &resolved)
         printer.places = session.places
@@ -75,7 +83,7 @@ public struct EthDrop: MeasurementCommand {
         report.header(
             ReportHeader(
                 variant: loaded.object.variant, types: loaded.object.types, filters: filters.descriptions,
-                probes: session.probes, notes: notes))
+                options: options(bufferSize: stream.capacity), probes: session.probes, notes: notes))
         printer.columns()
 
         var loop = RunLoop(duration: run.duration?.nanoseconds, interval: nil)
@@ -98,7 +106,7 @@ public struct EthDrop: MeasurementCommand {
         stream.consume()
         let words = counters.sum()
         let statistics = loaded.object.statistics()
-        var counts = Completeness(counters: words, received: stream.received, missed: statistics.missed)
+        var counts = Completeness(counters: words, received: stream.received, skipped: statistics.missed)
         // Those that came through before their place was known.
         counts.expected += printer.expectedRecords
         counts.beyondCount = printer.beyondLimit
@@ -113,5 +121,18 @@ public struct EthDrop: MeasurementCommand {
             nothing: DropSession.nothing(printed: printer.printed, counts)
         ) { tally.write(to: &$0) }
         _ = clock
+        try report.checkWritten()
+    }
+
+    /// The settings beside the filters, for the report's header.
+    private func options(bufferSize: Int) -> [(name: String, value: String)] {
+        var list = run.descriptions
+        if let limit = records.rateLimit { list.append(("rate-limit", "\(limit)")) }
+        if let count = records.count { list.append(("count", "\(count)")) }
+        list.append(("buffer-size", "\(bufferSize / 1024)"))
+        if records.stack { list.append(("stack", "yes")) }
+        if filters.includeExpected { list.append(("include-expected", "yes")) }
+        if kernel.cost { list.append(("cost", "yes")) }
+        return list
     }
 }

@@ -8,30 +8,32 @@ struct SummaryPrinter {
     let report: Report
     let grouping: DropGrouping
     let top: Int
-    let verbose: Bool
 
     private static let nanosecond: UInt64 = 1_000_000_000
 
     /// The line of column names, for CSV.
     func columns(_ reader: DropReader) {
         report.columns { fields in
-            intervalFields(&fields, from: 0, to: 1)
+            intervalFields(&fields, from: 0, to: 1, partial: false)
             groupFields(&fields, DropGroup(), DropTally(), nanoseconds: 1, total: 0, reader)
         }
     }
 
     /// One interval: its own counts, and beside each group's the total since the start.
-    func interval(_ table: DropTable, _ reader: DropReader, from: UInt64, to: UInt64) {
+    ///
+    /// - Parameter partial: the run ended before the interval did.
+    func interval(_ table: DropTable, _ reader: DropReader, from: UInt64, to: UInt64, partial: Bool = false) {
         let rows = table.top(top)
         let length = max(to - from, 1)
         switch report.format {
         case .json:
             report.record(.interval, time: to) { fields in
-                intervalFields(&fields, from: from, to: to)
+                intervalFields(&fields, from: from, to: to, partial: partial)
                 fields.field("drops", table.total.packets)
                 fields.field("bytes", table.total.bytes)
                 fields.field("total_drops", reader.totals.total.packets)
                 fields.field("groups_seen", UInt64(table.groups.count))
+                fields.field("drops_ungrouped", table.other.packets)
                 fields.array("groups", rows) { fields, row in
                     groupFields(
                         &fields, row.group, row.tally, nanoseconds: length, total: reader.totals.groups[row.group]?.packets,
@@ -41,7 +43,7 @@ struct SummaryPrinter {
         case .csv:
             for row in rows {
                 report.record(.interval, time: to) { fields in
-                    intervalFields(&fields, from: from, to: to)
+                    intervalFields(&fields, from: from, to: to, partial: partial)
                     groupFields(
                         &fields, row.group, row.tally, nanoseconds: length, total: reader.totals.groups[row.group]?.packets,
                         reader)
@@ -52,7 +54,7 @@ struct SummaryPrinter {
             output.newline()
             report.clock.writeLocal(to, to: output)
             output.string(
-                "  interval \(decimal(length, Self.nanosecond, 3)) s: \(table.total.packets) drops, \(rate(table.total.packets, length))/s, \(table.total.bytes) bytes; total \(reader.totals.total.packets) drops"
+                "  \(partial ? "partial " : "")interval \(decimal(length, Self.nanosecond, 3)) s: \(table.total.packets) drops, \(rate(table.total.packets, length))/s, \(table.total.bytes) bytes; total \(reader.totals.total.packets) drops"
             )
             output.newline()
             lines(rows, table, length, reader, title: "TOTAL") { reader.totals.groups[$0]?.packets ?? 0 }
@@ -70,9 +72,23 @@ struct SummaryPrinter {
         output.newline()
         lines(table.top(top), table, nil, reader, title: "SHARE%") { group in
             // In hundredths of a percent.
-            table.total.packets == 0 ? 0 : (table.groups[group]?.packets ?? 0) * 10_000 / table.total.packets
+            Self.share(table.groups[group]?.packets ?? 0, table.total.packets)
+        }
+        let expected = reader.expectedTotals
+        if expected.total.packets > 0 {
+            output.newline()
+            output.string("no drops: \(expected.total.packets) frees, \(expected.groups.count) groups")
+            output.newline()
+            lines(expected.top(top), expected, nil, reader, title: "SHARE%") { group in
+                Self.share(expected.groups[group]?.packets ?? 0, expected.total.packets)
+            }
         }
         output.flush()
+    }
+
+    /// In hundredths of a percent, rounded.
+    private static func share(_ part: UInt64, _ whole: UInt64) -> UInt64 {
+        whole == 0 ? 0 : UInt64((Double(part) * 10_000 / Double(whole)).rounded())
     }
 
     /// The totals as members of the summary record.
@@ -81,21 +97,23 @@ struct SummaryPrinter {
         fields.field("drops", table.total.packets)
         fields.field("bytes", table.total.bytes)
         fields.field("groups_seen", UInt64(table.groups.count))
+        fields.field("drops_ungrouped", table.other.packets)
         fields.array("groups", table.top(top)) { fields, row in
-            groupFields(&fields, row.group, row.tally, nanoseconds: nil, total: row.tally.packets, reader)
+            groupFields(&fields, row.group, row.tally, nanoseconds: nil, total: nil, reader)
+        }
+        // Only --include-expected fills it.
+        fields.array("expected_groups", reader.expectedTotals.top(top)) { fields, row in
+            groupFields(&fields, row.group, row.tally, nanoseconds: nil, total: nil, reader)
         }
     }
 
     private func rate(_ packets: UInt64, _ nanoseconds: UInt64) -> String {
-        decimal(packets * 10, nanoseconds, 1, scale: Self.nanosecond / 10)
+        decimal(perSecond(packets, nanoseconds), 10, 1)
     }
 
-    private func decimal(_ value: UInt64, _ unit: UInt64, _ places: Int, scale: UInt64 = 1) -> String {
-        Measurement.decimal(value * scale, unit, places)
-    }
-
-    private func intervalFields(_ fields: inout FieldWriter, from: UInt64, to: UInt64) {
+    private func intervalFields(_ fields: inout FieldWriter, from: UInt64, to: UInt64, partial: Bool) {
         fields.field("interval_ns", to - from)
+        fields.field("partial", partial)
     }
 
     /// A group's members; docs/output.md lists them.
@@ -109,20 +127,19 @@ struct SummaryPrinter {
             fields.field("drops_per_second", fixed: perSecond(tally.packets, nanoseconds), places: 1)
         }
         if let total { fields.field("total_drops", total) } else { fields.absent("total_drops") }
-        fields.field("expected", group.isExpected)
-        if grouping.contains(.location) {
-            fields.field("location", tally.place?.locationText ?? "")
-            fields.field("function", tally.place?.function ?? "")
-            fields.field("module", tally.place?.module ?? "")
-        }
-        if grouping.contains(.reason) {
-            fields.field("reason", tally.place?.reason ?? "-")
-            fields.field("reason_source", (tally.place?.reasonSource ?? .none).rawValue)
-        }
+        let place = tally.place ?? .unknown
+        if grouping.contains(.location) { place.writeLocation(&fields) }
+        if grouping.contains(.reason) { place.writeReason(&fields) }
         if grouping.contains(.interface) {
-            fields.field("interface", tally.interface)
-            fields.field("ifindex", UInt64(group.interfaceIndex))
-            fields.field("netns", UInt64(group.namespace))
+            if group.interfaceIndex != 0 {
+                fields.field("interface", tally.interface)
+                fields.field("ifindex", UInt64(group.interfaceIndex))
+                fields.field("netns", UInt64(group.namespace))
+            } else {
+                fields.absent("interface")
+                fields.absent("ifindex")
+                fields.absent("netns")
+            }
         }
         if grouping.contains(.flow) { flowFields(&fields, group.flow.value) }
         if grouping.contains(.stack) { fields.field("stack", frames(group, reader)) }
@@ -140,11 +157,15 @@ struct SummaryPrinter {
     private func flowFields(_ fields: inout FieldWriter, _ flow: drop_flow) {
         let found = UInt32(flow.found)
         func has(_ what: packet_found) -> Bool { found & UInt32(what.rawValue) != 0 }
-        fields.field("eth_type") { output in
-            output.text("0x")
-            output.hex(UInt64(flow.ether_type), width: 4)
+        if has(PACKET_HAS_TYPE) {
+            fields.field("eth_type") { output in
+                output.text("0x")
+                output.hex(UInt64(flow.ether_type), width: 4)
+            }
+        } else {
+            fields.absent("eth_type")
         }
-        if flow.vlan_tci == 0xffff { fields.absent("vlan") } else { fields.field("vlan", UInt64(flow.vlan_tci)) }
+        if flow.vlan_id == 0xffff { fields.absent("vlan") } else { fields.field("vlan", "\(flow.vlan_id)") }
         if has(PACKET_HAS_IPV4) || has(PACKET_HAS_IPV6) {
             fields.field("src") { $0.address(flow.src, found: found) }
             fields.field("dst") { $0.address(flow.dst, found: found) }
@@ -155,6 +176,7 @@ struct SummaryPrinter {
         func optional(_ name: StaticString, _ what: packet_found, _ value: UInt64) {
             if has(what) { fields.field(name, value) } else { fields.absent(name) }
         }
+        fields.field("fragment", has(PACKET_IS_FRAGMENT))
         optional("protocol", PACKET_HAS_PROTOCOL, UInt64(flow.protocol))
         optional("src_port", PACKET_HAS_PORTS, UInt64(flow.src_port))
         optional("dst_port", PACKET_HAS_PORTS, UInt64(flow.dst_port))
@@ -176,7 +198,7 @@ struct SummaryPrinter {
         output.text(title)
         if grouping.contains(.reason) { output.text("  REASON                   ") }
         if grouping.contains(.location) { output.text("  LOCATION                           ") }
-        if grouping.contains(.interface) { output.text("  DEVICE                ") }
+        if grouping.contains(.interface) { output.text("  INTERFACE             ") }
         if grouping.contains(.flow) { output.text("  FLOW") }
         output.newline()
         for row in rows {
@@ -230,7 +252,6 @@ struct SummaryPrinter {
             output.text("  ")
             let start = output.count
             output.string(tally.place?.locationText ?? "-")
-            if group.isExpected { output.text(" (no drop)") }
             output.pad(from: start, to: 35)
         }
         if grouping.contains(.interface) {
@@ -249,7 +270,7 @@ struct SummaryPrinter {
     private func writeFlow(_ flow: drop_flow) {
         let output = report.output
         let found = UInt32(flow.found)
-        if flow.vlan_tci != 0xffff { output.string("vlan \(flow.vlan_tci) ") }
+        if flow.vlan_id != 0xffff { output.string("vlan \(flow.vlan_id) ") }
         guard found & UInt32(PACKET_HAS_IPV4.rawValue | PACKET_HAS_IPV6.rawValue) != 0 else {
             output.text("type 0x")
             output.hex(UInt64(flow.ether_type), width: 4)

@@ -121,3 +121,21 @@ def test_types_from_a_file(net: TwoNamespaces, tmp_path: object, tool: str, name
         running.stop()
     assert running.header["btf"] == path
     assert running.summary["printed"] == 37 and running.summary["complete"] is True
+
+
+def test_report_that_cannot_be_written() -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        command = [str(BIN / "eth-drop"), "--duration", "0.2"]
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=plumbline.TIMEOUT, check=False)
+    assert result.returncode == 74 and "cannot write the report" in result.stderr
+
+
+def test_nohup_is_respected() -> None:
+    """A hang-up that was ignored when the tool started goes on being ignored."""
+    tool = subprocess.Popen(["nohup", str(BIN / "eth-drop"), "--duration", "3", "--format", "json"],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert tool.stdout is not None
+    first = tool.stdout.readline()
+    tool.send_signal(signal.SIGHUP)
+    rest = tool.communicate(timeout=plumbline.TIMEOUT)[0]
+    assert b'"header"' in first and b'"end":"duration"' in rest

@@ -106,4 +106,31 @@ def test_expected_frees_have_their_own_heading(net: TwoNamespaces, variant: str)
 def test_csv_header_without_rows(variant: str) -> None:
     with Tool("drop-summary", "--src-ip", "192.0.2.77", variant=variant, output="csv") as tool:
         tool.stop()
-    assert "time,interval_ns,drops," in tool.text and "# nothing captured:" in tool.text
+    assert "time,interval_ns,partial,drops," in tool.text and "# nothing captured:" in tool.text
+
+
+def test_one_row_per_group(net: TwoNamespaces, variant: str) -> None:
+    """What the grouping does not tell apart is one row, whatever else differs."""
+    for grouping in ("location", "reason", "flow", "interface"):
+        with Tool("drop-summary", "--dst-ip", "10.66.0.2", "--group-by", grouping, "--interval", "60", variant=variant) as tool:
+            with net.left.socket(2, 2) as sender:
+                sender.bind(("10.66.0.1", 4000))
+                for size in (8, 32, 3000):
+                    sender.sendto(bytes(size), ("10.66.0.2", 9))
+            tool.stop()
+        rows = [{k: v for k, v in g.items() if k not in ("drops", "bytes")} for g in tool.summary["groups"]]
+        assert len(rows) == len({repr(row) for row in rows}), rows
+
+
+def test_expected_frees_are_never_among_the_drops(net: TwoNamespaces, variant: str) -> None:
+    with Tool(
+        "drop-summary", "--include-expected", "--dst-ip", "10.66.0.2", "--dst-port", "9", "--interval", "60", variant=variant
+    ) as tool:
+        with net.right.socket(2, 2) as reader:
+            reader.bind(("10.66.0.2", 9))
+            drops.udp(net.left, net.right_end.ipv4_address, 9, 19)
+            time.sleep(0.3)
+        time.sleep(0.5)
+        tool.stop()
+    assert tool.summary["drops"] == 0 and tool.summary["expected"] == 19
+    assert sum(group["drops"] for group in tool.summary["expected_groups"]) == 19

@@ -128,9 +128,14 @@ struct sk_buff {
 
 #pragma clang attribute pop
 
-/* include/net/dropreason-core.h; only its existence matters (5.17 and later). */
+/*
+ * include/net/dropreason-core.h (5.17 to 6.1: include/linux/skbuff.h and
+ * include/net/dropreason.h); only what exists in the kernel matters here, not
+ * the values.
+ */
 enum skb_drop_reason {
 	SKB_NOT_DROPPED_YET = 0,
+	SKB_DROP_REASON_TCP_OLD_DATA,
 };
 
 #endif

@@ -34,14 +34,14 @@ INLINE __u32 drop_reason(const __u64 *ctx)
 }
 
 /*
- * tcp_drop() frees without the tracepoint until drop reasons came: what TCP
- * itself discards is then only seen at its entry. With reasons it is
- * tcp_drop_reason(), which passes the tracepoint (5.18), and this probe would
- * count twice.
+ * tcp_drop() frees without the tracepoint until TCP got drop reasons of its own
+ * (5.18, TCP_OLD_DATA among them): what TCP itself discards is then only seen
+ * at its entry. Later it is tcp_drop_reason(), which passes the tracepoint, and
+ * this probe would count twice.
  */
 INLINE bool drop_tcp_is_silent(void)
 {
-	return !bpf_core_type_exists(enum skb_drop_reason);
+	return !bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_TCP_OLD_DATA);
 }
 
 INLINE void drop_start(struct drop *drop, __u64 location, __u32 reason)

@@ -45,9 +45,9 @@ INLINE void key_flow(struct drop_flow *flow, const struct packet *packet)
 	__builtin_memcpy(flow->src, packet->src, sizeof(flow->src));
 	__builtin_memcpy(flow->dst, packet->dst, sizeof(flow->dst));
 	flow->ether_type = packet->ether_type;
-	flow->vlan_tci = packet->vlan_count ? packet->vlan_tci[0] & 0xfff : 0xffff;
+	flow->vlan_id = packet->vlan_count ? packet->vlan_tci[0] & 0xfff : 0xffff;
 	flow->protocol = packet->protocol;
-	flow->found = packet->found;
+	flow->found = packet->found & DROP_FLOW_FOUND;
 	if (packet->found & PACKET_HAS_ICMP) {
 		flow->src_port = packet->icmp_type;
 		flow->dst_port = packet->icmp_code;
@@ -138,7 +138,7 @@ int kfree_skb(__u64 *ctx)
 	return 0;
 }
 
-/* static void tcp_drop(struct sock *sk, struct sk_buff *skb), net/ipv4/tcp_input.c, 4.19 to 5.16 */
+/* static void tcp_drop(struct sock *sk, struct sk_buff *skb), net/ipv4/tcp_input.c, 4.19 to 5.17 */
 SEC("kprobe")
 int tcp_drop(struct pt_regs *ctx)
 {

@@ -166,7 +166,7 @@ int kfree_skb(__u64 *ctx)
 	return 0;
 }
 
-/* static void tcp_drop(struct sock *sk, struct sk_buff *skb), net/ipv4/tcp_input.c, 4.19 to 5.16 */
+/* static void tcp_drop(struct sock *sk, struct sk_buff *skb), net/ipv4/tcp_input.c, 4.19 to 5.17 */
 SEC("kprobe")
 int tcp_drop(struct pt_regs *ctx)
 {

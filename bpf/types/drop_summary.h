@@ -21,12 +21,17 @@ struct drop_summary_config {
 	__u32 reserved;
 };
 
+/* What of packet.found tells flows apart: nothing that a report does not show. */
+#define DROP_FLOW_FOUND                                                           \
+	(PACKET_HAS_TYPE | PACKET_HAS_IPV4 | PACKET_HAS_IPV6 | PACKET_HAS_PROTOCOL | \
+	 PACKET_HAS_PORTS | PACKET_HAS_ICMP | PACKET_IS_FRAGMENT)
+
 /* Addresses in network byte order, the rest in host byte order. */
 struct drop_flow {
 	__u32 src[4];
 	__u32 dst[4];
 	__u16 ether_type;
-	__u16 vlan_tci;		/* outermost tag, 0xffff: none */
+	__u16 vlan_id;		/* of the outermost tag, 0xffff: none */
 	__u16 src_port;		/* ICMP: type */
 	__u16 dst_port;		/* ICMP: code */
 	__u16 found;		/* enum packet_found */

@@ -228,6 +228,12 @@ PACKET_INLINE void packet_parse(const struct packet_source *source, struct packe
 
 	packet->network_offset = PACKET_OFFSET_NONE;
 	packet->transport_offset = PACKET_OFFSET_NONE;
+	if (source->has_vlan) {
+		packet->vlan_type[0] = source->vlan_type;
+		packet->vlan_tci[0] = source->vlan_tci;
+		tags = 1;
+		packet->vlan_count = tags;
+	}
 	if (source->has_link) {
 		if (PACKET_READ(bytes, source, 0, PACKET_LINK_LENGTH)) {
 			packet->found |= PACKET_TRUNCATED;
@@ -236,11 +242,6 @@ PACKET_INLINE void packet_parse(const struct packet_source *source, struct packe
 		type = PACKET_U16(bytes, 12);
 		offset = PACKET_LINK_LENGTH;
 		packet->found |= PACKET_HAS_LINK;
-	}
-	if (source->has_vlan) {
-		packet->vlan_type[0] = source->vlan_type;
-		packet->vlan_tci[0] = source->vlan_tci;
-		tags = 1;
 	}
 #pragma unroll
 	for (i = 0; i < PACKET_VLAN_TAGS; i++) {
@@ -258,10 +259,10 @@ PACKET_INLINE void packet_parse(const struct packet_source *source, struct packe
 			packet->vlan_tci[i] = PACKET_U16(bytes, 0);
 		}
 		tags++;
+		packet->vlan_count = tags;
 		type = PACKET_U16(bytes, 2);
 		offset += 4;
 	}
-	packet->vlan_count = tags;
 	packet->ether_type = type;
 	packet->found |= PACKET_HAS_TYPE;
 	packet->network_offset = offset;
