@@ -73,25 +73,29 @@ public struct BPFMap<Key: BitwiseCopyable, Value: BitwiseCopyable>: Sendable {
 public struct PerCPUMap<Value: BitwiseCopyable>: Sendable {
     let map: BPFMap<UInt32, Value>
 
-    /// The values at an index, one per possible CPU; empty when the kernel refuses.
-    public func values(at index: UInt32 = 0) -> [Value] {
+    /// The values at an index, one per possible CPU.
+    /// - Throws: `RuntimeError` when the kernel refuses.
+    public func values(at index: UInt32 = 0) throws(RuntimeError) -> [Value] {
         let cpus = Int(libbpf_num_possible_cpus())
-        guard cpus > 0 else { return [] }
+        guard cpus > 0 else { throw RuntimeError(.unsupported, "number of CPUs: \(errorText(cpus))") }
         // The kernel rounds each CPU's value up to 8 bytes (kernel/bpf/arraymap.c, 4.19).
         let stride = (MemoryLayout<Value>.size + 7) & ~7
-        return withUnsafeTemporaryAllocation(byteCount: stride * cpus, alignment: 8) { buffer in
+        let values = withUnsafeTemporaryAllocation(byteCount: stride * cpus, alignment: 8) { buffer -> [Value] in
             guard let base = buffer.baseAddress else { return [] }
             var key = index
             guard bpf_map_lookup_elem(map.file, &key, base) == 0 else { return [] }
             return (0..<cpus).map { base.load(fromByteOffset: $0 * stride, as: Value.self) }
         }
+        if values.isEmpty { throw RuntimeError(.loadFailed, "map \(map.name): \(errorText(Int(errno)))") }
+        return values
     }
 
     /// The sum over all CPUs of a value that consists of 64-bit counters alone.
-    public func sum(at index: UInt32 = 0) -> [UInt64] {
+    /// - Throws: `RuntimeError` when the kernel refuses.
+    public func sum(at index: UInt32 = 0) throws(RuntimeError) -> [UInt64] {
         let words = MemoryLayout<Value>.size / 8
         var total = [UInt64](repeating: 0, count: words)
-        for value in values(at: index) {
+        for value in try values(at: index) {
             withUnsafeBytes(of: value) { bytes in
                 for word in 0..<words { total[word] &+= bytes.load(fromByteOffset: word * 8, as: UInt64.self) }
             }

@@ -53,9 +53,15 @@ public struct KernelSymbols: Sendable {
         sortIfNeeded()
     }
 
-    /// Whether the kernel shows this process its addresses, by its first symbol alone.
+    /// Whether the kernel shows this process its addresses, by its first symbols alone.
+    ///
+    /// The very first may be zero in any case: kernels before 6.15 start with absolute per-CPU symbols.
     public static func areVisible(path: String = "/proc/kallsyms") -> Bool {
-        readKernelFile(path, limit: 16).map { $0.contains { $0 != "0" } } ?? false
+        guard let start = readKernelFile(path, limit: 1 << 16) else { return false }
+        return start.split(separator: "\n").contains { line in
+            let words = line.split(separator: " ", maxSplits: 2)
+            return words.count == 3 && "tTwW".contains(words[1]) && words[0].contains { $0 != "0" }
+        }
     }
 
     /// One line: "ffffffff81000000 T name\t[module]".
@@ -100,7 +106,7 @@ public struct KernelSymbols: Sendable {
         names.append(0)
     }
 
-    /// Modules come after the kernel, whatever their addresses.
+    /// The file lists the kernel, then its modules, then generated code, each in an order of its own.
     private mutating func sortIfNeeded() {
         guard hasAddresses, zip(addresses, addresses.dropFirst()).contains(where: { $0 > $1 }) else { return }
         let order = addresses.indices.sorted { (addresses[$0], $0) < (addresses[$1], $1) }
@@ -170,7 +176,7 @@ public struct KernelSymbols: Sendable {
         return after == 0 || after == 0x2e  // "."
     }
 
-    /// The name to probe for a function: itself, else the shortest `.isra.N` or `.constprop.N` clone;
+    /// The name to probe for a function: itself, else the shortest clone (`.isra.N`, `.constprop.N`, `.N`);
     /// never a `.part` or `.cold`, which are not entered as the function is.
     public func probeTarget(_ function: String) -> String? {
         let wanted = Array(function.utf8)

@@ -11,10 +11,10 @@ public struct Seconds: Sendable, CustomStringConvertible {
 
     /// Parses "10" or "0.5": above 0, up to 10,000,000 seconds.
     @Sendable public static func parse(_ text: String) throws -> Seconds {
-        guard let value = Double(text), value.isFinite, value > 0, value <= 10_000_000 else {
+        guard let value = Double(text), value >= 0.000_000_001, value <= 10_000_000 else {
             throw ValidationError("must be a number of seconds above 0, up to 10000000.")
         }
-        return Seconds(nanoseconds: UInt64(value * 1_000_000_000))
+        return Seconds(nanoseconds: UInt64((value * 1_000_000_000).rounded()))
     }
 
     private init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }

@@ -23,7 +23,7 @@ public struct IPNetwork: Sendable, Equatable, CustomStringConvertible {
         let width = isIPv6 ? 128 : 32
         var length = width
         if parts.count == 2 {
-            guard let given = Int(parts[1]), (0...width).contains(given) else {
+            guard let given = parseDigits(parts[1], as: Int.self), (0...width).contains(given) else {
                 throw ParseError("prefix length must be 0 to \(width): '\(text)'")
             }
             length = given
@@ -36,6 +36,13 @@ public struct IPNetwork: Sendable, Equatable, CustomStringConvertible {
         self.isIPv6 = isIPv6
         description = text
     }
+}
+
+/// A number of digits alone: Swift's own initialisers take a sign as well.
+public func parseDigits<Number: FixedWidthInteger>(
+    _ text: some StringProtocol, as: Number.Type, radix: Int = 10
+) -> Number? {
+    text.utf8.first == 0x2b || text.utf8.first == 0x2d ? nil : Number(text, radix: radix)
 }
 
 /// Why a value on the command line is no good, as part of a sentence.

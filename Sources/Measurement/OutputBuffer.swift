@@ -100,12 +100,12 @@ public final class OutputBuffer {
         }
     }
 
-    /// A C string of at most `limit` bytes; control characters become "?".
+    /// A C string of at most `limit` bytes; what is not printable ASCII becomes "?".
     public func cString(_ pointer: UnsafeRawPointer, limit: Int) {
         for index in 0..<limit {
             let value = pointer.load(fromByteOffset: index, as: UInt8.self)
             guard value != 0 else { return }
-            byte(value < 0x20 || value == 0x7f ? 0x3f : value)
+            byte(value < 0x20 || value > 0x7e ? 0x3f : value)
         }
     }
 

@@ -14,7 +14,7 @@ public struct IPProtocol: Sendable, Equatable {
 
     /// Parses "tcp" or "6".
     @Sendable public static func parse(_ text: String) throws -> IPProtocol {
-        if let number = UInt8(text) { return IPProtocol(number: number) }
+        if let number = parseDigits(text, as: UInt8.self) { return IPProtocol(number: number) }
         guard let known = names.first(where: { $0.name.description == text.lowercased() }) else {
             let list = names.map(\.name.description).joined(separator: ", ")
             throw ValidationError("must be 0 to 255 or one of \(list).")
@@ -48,7 +48,7 @@ public struct PacketFilterOptions: ParsableArguments {
     public init() {}
 
     @Sendable static func port(_ text: String) throws -> UInt16 {
-        guard let port = UInt16(text) else { throw ValidationError("must be 0 to 65535.") }
+        guard let port = parseDigits(text, as: UInt16.self) else { throw ValidationError("must be 0 to 65535.") }
         return port
     }
 

@@ -277,6 +277,7 @@ public struct CapturedPacket {
                 output.text("no network type")
             }
         }
+        guard let start = network, start < bytes.count else { return }
         output.text(" bytes ")
         writeHexPrefix(to: output)
     }

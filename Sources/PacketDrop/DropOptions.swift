@@ -21,7 +21,7 @@ struct FrameType: Sendable {
         if let known = names.first(where: { $0.name == text }) {
             return FrameType(number: UInt16(known.number), description: text)
         }
-        guard text.hasPrefix("0x"), let number = UInt16(text.dropFirst(2), radix: 16), number >= 0x600 else {
+        guard text.hasPrefix("0x"), let number = parseDigits(text.dropFirst(2), as: UInt16.self, radix: 16), number >= 0x600 else {
             let list = names.map(\.name).joined(separator: ", ")
             throw ValidationError("must be all, \(list), or 0x0600 to 0xffff.")
         }

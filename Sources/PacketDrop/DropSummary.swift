@@ -132,7 +132,7 @@ public struct DropSummary: MeasurementCommand {
         if last.total.packets > 0 {
             printer.interval(last, reader, from: intervalStart, to: monotonicNow(), partial: true)
         }
-        let words = counters.sum()
+        let words = try counters.sum()
         let statistics = loaded.object.statistics()
         var counts = Completeness(counters: words, received: nil, skipped: statistics.missed)
         counts.expected = reader.expected.total

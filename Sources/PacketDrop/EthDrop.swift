@@ -104,7 +104,7 @@ public struct EthDrop: MeasurementCommand {
         loaded.object.detach()
         waitForPrograms()
         stream.consume()
-        let words = counters.sum()
+        let words = try counters.sum()
         let statistics = loaded.object.statistics()
         var counts = Completeness(counters: words, received: stream.received, skipped: statistics.missed)
         // Those that came through before their place was known.

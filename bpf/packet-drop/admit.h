@@ -103,18 +103,35 @@ INLINE bool drop_interface_match(const struct drop_filter *filter, const struct 
 	return false;
 }
 
+/* What a program reads of every drop beyond location and reason; the filters may need more. */
+enum drop_detail {
+	DROP_DETAIL_DEVICE = 1 << 0,
+	DROP_DETAIL_SOURCE = 1 << 1,	/* drop->source */
+	DROP_DETAIL_PACKET = 1 << 2,	/* drop->packet */
+};
+
+/* The device of a freed skb, read only where somebody asks for it. */
+INLINE const struct net_device *drop_device(const struct sk_buff *skb, const struct drop_filter *filter,
+					    const bool direct, __u32 details)
+{
+	if (!details && !filter->interface_count && !filter->packet.conditions)
+		return NULL;
+	return skb_device(skb, direct);
+}
+
 /*
  * Decides about one freed skb and counts the decision. drop_start() came
- * before. dev is skb_device()'s answer; parse: the caller needs drop->packet.
+ * before. dev is drop_device()'s answer, details enum drop_detail.
  */
 INLINE bool drop_admit(struct drop *drop, const struct sk_buff *skb, const struct net_device *dev,
-		       const struct drop_filter *filter, struct counters *count, const bool direct, bool parse)
+		       const struct drop_filter *filter, struct counters *count, const bool direct, __u32 details)
 {
 	if (!drop_location_match(filter, drop->location) || !drop_reason_match(filter, drop->reason) ||
 	    !drop_interface_match(filter, dev))
 		goto filtered;
-	skb_source(skb, dev, direct, &drop->source);
-	if (parse || filter->packet.conditions) {
+	if ((details & (DROP_DETAIL_SOURCE | DROP_DETAIL_PACKET)) || filter->packet.conditions)
+		skb_source(skb, dev, direct, &drop->source);
+	if ((details & DROP_DETAIL_PACKET) || filter->packet.conditions) {
 		packet_parse(&drop->source, &drop->packet);
 		if (!packet_filter_match(&filter->packet, &drop->packet))
 			goto filtered;

@@ -115,6 +115,7 @@ INLINE void handle(void *ctx, const struct sk_buff *skb, __u64 location, __u32 r
 	struct counters *count = counters_get();
 	const struct net_device *dev;
 	struct drop_summary_scratch *scratch;
+	__u32 details = 0;
 
 	if (!cfg || !count)
 		return;
@@ -125,8 +126,12 @@ INLINE void handle(void *ctx, const struct sk_buff *skb, __u64 location, __u32 r
 		return;
 	}
 	drop_start(&scratch->drop, location, reason);
-	dev = skb_device(skb, direct);
-	if (drop_admit(&scratch->drop, skb, dev, &cfg->filter, count, direct, cfg->groups & DROP_GROUP_FLOW))
+	if (cfg->groups & DROP_GROUP_INTERFACE)
+		details |= DROP_DETAIL_DEVICE;
+	if (cfg->groups & DROP_GROUP_FLOW)
+		details |= DROP_DETAIL_PACKET;
+	dev = drop_device(skb, &cfg->filter, direct, details);
+	if (drop_admit(&scratch->drop, skb, dev, &cfg->filter, count, direct, details))
 		tally(ctx, cfg, scratch, skb, dev, count, direct);
 	scratch_put();
 }

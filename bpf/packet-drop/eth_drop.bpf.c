@@ -140,6 +140,7 @@ INLINE void handle(void *ctx, const struct sk_buff *skb, __u64 location, __u32 r
 {
 	const struct eth_drop_config *cfg = config_get();
 	struct counters *count = counters_get();
+	const __u32 details = DROP_DETAIL_DEVICE | DROP_DETAIL_SOURCE;
 	const struct net_device *dev;
 	struct eth_drop_scratch *scratch;
 
@@ -152,8 +153,8 @@ INLINE void handle(void *ctx, const struct sk_buff *skb, __u64 location, __u32 r
 		return;
 	}
 	drop_start(&scratch->drop, location, reason);
-	dev = skb_device(skb, direct);
-	if (drop_admit(&scratch->drop, skb, dev, &cfg->filter, count, direct, false) &&
+	dev = drop_device(skb, &cfg->filter, direct, details);
+	if (drop_admit(&scratch->drop, skb, dev, &cfg->filter, count, direct, details) &&
 	    (cfg->include_expected || !is_expected(&scratch->drop, count)))
 		emit(ctx, cfg, scratch, skb, dev, count, direct);
 	scratch_put();

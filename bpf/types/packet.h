@@ -31,7 +31,6 @@
 #define PACKET_PROTOCOL_UDP 17
 #define PACKET_PROTOCOL_ROUTING 43
 #define PACKET_PROTOCOL_FRAGMENT 44
-#define PACKET_PROTOCOL_AH 51
 #define PACKET_PROTOCOL_ICMPV6 58
 #define PACKET_PROTOCOL_DESTINATION 60
 #define PACKET_PROTOCOL_UDPLITE 136
@@ -166,6 +165,13 @@ PACKET_INLINE void packet_parse_ipv4(const struct packet_source *source, struct 
 	packet_parse_transport(source, packet, offset + (bytes[0] & 15) * 4);
 }
 
+/* Headers between IPv6 and the upper protocol. AH and ESP count as the upper protocol, as in IPv4. */
+PACKET_INLINE int packet_is_ipv6_extension(__u8 next)
+{
+	return next == PACKET_PROTOCOL_HOP_BY_HOP || next == PACKET_PROTOCOL_ROUTING ||
+	       next == PACKET_PROTOCOL_DESTINATION || next == PACKET_PROTOCOL_FRAGMENT;
+}
+
 PACKET_INLINE void packet_parse_ipv6(const struct packet_source *source, struct packet *packet, __u32 offset)
 {
 	__u8 bytes[40];
@@ -188,9 +194,7 @@ PACKET_INLINE void packet_parse_ipv6(const struct packet_source *source, struct 
 		__u8 extension[4];
 		__u32 length;
 
-		if (next != PACKET_PROTOCOL_HOP_BY_HOP && next != PACKET_PROTOCOL_ROUTING &&
-		    next != PACKET_PROTOCOL_DESTINATION && next != PACKET_PROTOCOL_FRAGMENT &&
-		    next != PACKET_PROTOCOL_AH)
+		if (!packet_is_ipv6_extension(next))
 			break;
 		if (PACKET_READ(extension, source, offset, 4)) {
 			packet->found |= PACKET_TRUNCATED;
@@ -199,13 +203,15 @@ PACKET_INLINE void packet_parse_ipv6(const struct packet_source *source, struct 
 		if (next == PACKET_PROTOCOL_FRAGMENT) {
 			packet->found |= PACKET_IS_FRAGMENT;
 			if (PACKET_U16(extension, 2) & 0xfff8) {
-				packet->found |= PACKET_IS_LATER_FRAGMENT | PACKET_HAS_PROTOCOL;
-				packet->protocol = extension[0];
+				packet->found |= PACKET_IS_LATER_FRAGMENT;
+				/* An extension header here: the upper protocol is in the first fragment alone. */
+				if (!packet_is_ipv6_extension(extension[0])) {
+					packet->found |= PACKET_HAS_PROTOCOL;
+					packet->protocol = extension[0];
+				}
 				return;
 			}
 			length = 8;
-		} else if (next == PACKET_PROTOCOL_AH) {
-			length = (extension[1] + 2) * 4;
 		} else {
 			length = (extension[1] + 1) * 8;
 		}
@@ -264,7 +270,8 @@ PACKET_INLINE void packet_parse(const struct packet_source *source, struct packe
 		offset += 4;
 	}
 	packet->ether_type = type;
-	packet->found |= PACKET_HAS_TYPE;
+	if (type)	/* skbs that are no network packets have none */
+		packet->found |= PACKET_HAS_TYPE;
 	packet->network_offset = offset;
 	if (type == PACKET_TYPE_IPV4)
 		packet_parse_ipv4(source, packet, offset);
