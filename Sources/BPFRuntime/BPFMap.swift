@@ -14,7 +14,8 @@ public struct BPFMap<Key: BitwiseCopyable, Value: BitwiseCopyable>: Sendable {
         self.name = name
         let keySize = Int(bpf_map__key_size(map))
         let valueSize = Int(bpf_map__value_size(map))
-        guard keySize == MemoryLayout<Key>.size, valueSize == MemoryLayout<Value>.size else {
+        // A key may have been shortened before load (setKeySize): the rest of Key is then always zero.
+        guard keySize <= MemoryLayout<Key>.size, valueSize == MemoryLayout<Value>.size else {
             throw RuntimeError(
                 .loadFailed,
                 "map \(name): \(keySize)+\(valueSize) bytes in the object, \(MemoryLayout<Key>.size)+\(MemoryLayout<Value>.size) in this program"
@@ -55,6 +56,7 @@ public struct BPFMap<Key: BitwiseCopyable, Value: BitwiseCopyable>: Sendable {
     public func forEachKey(limit: Int, _ body: (Key) -> Void) -> Bool {
         withUnsafeTemporaryAllocation(of: Key.self, capacity: 2) { keys in
             guard let current = keys.baseAddress else { return false }
+            memset(current, 0, 2 * MemoryLayout<Key>.stride)
             let next = current + 1
             guard bpf_map_get_next_key(file, nil, current) == 0 else { return true }
             for _ in 0..<limit {

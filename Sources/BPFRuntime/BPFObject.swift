@@ -122,6 +122,12 @@ public struct BPFObject: ~Copyable {
         if result != 0 { throw RuntimeError(.loadFailed, "map \(map): \(errorText(Int(result)))") }
     }
 
+    /// Makes a map's key a prefix of what the object declares. Call before `load`.
+    public func setKeySize(_ map: String, _ bytes: Int) throws(RuntimeError) {
+        let result = bpf_map__set_key_size(try find(map), UInt32(bytes))
+        if result != 0 { throw RuntimeError(.loadFailed, "map \(map): \(errorText(Int(result)))") }
+    }
+
     /// Leaves a program out. Call before `load`.
     public func disable(program: String) {
         guard let program = bpf_object__find_program_by_name(object, program) else { return }

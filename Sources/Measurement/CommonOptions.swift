@@ -42,7 +42,7 @@ public struct RunOptions: ParsableArguments {
 
 /// How often a run reports.
 public struct IntervalOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Report every so many seconds (0.1 and more).", valueName: "seconds"), transform: Seconds.parse)
+    @Option(help: ArgumentHelp("Report every so many seconds, 0.1 or more (default: 5).", valueName: "seconds"), transform: Seconds.parse)
     public var interval = Seconds(whole: 5)
 
     @Option(help: ArgumentHelp("End after this many intervals.", valueName: "intervals"))

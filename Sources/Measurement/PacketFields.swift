@@ -29,9 +29,9 @@ extension CapturedPacket {
         writeTransportFields(&fields)
         writeARPFields(&fields)
         if !has(PACKET_HAS_IPV4) && !has(PACKET_HAS_IPV6) {
-            fields.field("bytes") { writeHexPrefix(to: $0) }
+            fields.field("data") { writeHexPrefix(to: $0) }
         } else {
-            fields.absent("bytes")
+            fields.absent("data")
         }
         fields.field("cut_off", has(PACKET_TRUNCATED))
     }

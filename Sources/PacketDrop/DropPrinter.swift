@@ -46,7 +46,7 @@ final class DropPrinter {
     /// The line of column names.
     func columns() {
         if report.format == .text {
-            report.comment("TIME            CPU TASK:PID                INTERFACE         LEN REASON                    LOCATION                            PACKET")
+            report.comment("TIME          CPU TASK:PID                INTERFACE         LEN REASON                    LOCATION                            PACKET")
             report.output.flush()
         } else {
             report.columns { fields in

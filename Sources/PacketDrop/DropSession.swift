@@ -55,7 +55,7 @@ enum DropSession {
         if counts.seen == 0 { return "no packet was freed as dropped on this host meanwhile" }
         var causes: [String] = []
         if counts.filtered > 0 { causes.append("\(counts.filtered) did not match the filters") }
-        if counts.expected > 0 { causes.append("\(counts.expected) were frees known to be no drops (--include-expected shows them)") }
+        if counts.expected > 0 { causes.append("\(counts.expected) were frees known to be no drops") }
         if !counts.isComplete { causes += counts.gaps }
         return "of \(counts.seen) frees seen, " + causes.joined(separator: ", ")
     }

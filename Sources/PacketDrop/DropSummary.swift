@@ -21,7 +21,7 @@ public struct DropSummary: MeasurementCommand {
     @OptionGroup(title: "Run")
     var run: RunOptions
 
-    @OptionGroup
+    @OptionGroup(title: "Intervals")
     var intervals: IntervalOptions
 
     @OptionGroup(title: "Report")
@@ -81,6 +81,7 @@ public struct DropSummary: MeasurementCommand {
         var loaded = try kernel.load("drop_summary", facts: facts) { (object) throws(RuntimeError) in
             try object.configure(config)
             try object.setCapacity("drops", groups.maxEntries)
+            if !groups.groupBy.contains(.flow) { try object.setKeySize("drops", Int(DROP_SUMMARY_SHORT_KEY)) }
             // Stacks hash to their slot: many more slots than stacks, or they collide.
             let slots: UInt32 = groups.groupBy.contains(.stack) ? 32768 : 1
             for map in ["stacks_0", "stacks_1"] { try object.setCapacity(map, slots) }

@@ -141,7 +141,7 @@ import Testing
     }
 
     @Test func fieldsOfFramesThatAreNotRead() throws {
-        #expect(try fields(0x88cc, [2, 7, 4, 0xff])["bytes"] as? String == "020704ff")
+        #expect(try fields(0x88cc, [2, 7, 4, 0xff])["data"] as? String == "020704ff")
         #expect(try fields(0x0800, PacketBytes.ipv4(17, PacketBytes.udp()))["bytes"] == nil)
     }
 

@@ -46,7 +46,6 @@ INLINE bool drop_tcp_is_silent(void)
 
 INLINE void drop_start(struct drop *drop, __u64 location, __u32 reason)
 {
-	__builtin_memset(drop, 0, sizeof(*drop));
 	drop->location = location;
 	drop->reason = reason;
 }
@@ -132,6 +131,7 @@ INLINE bool drop_admit(struct drop *drop, const struct sk_buff *skb, const struc
 	if ((details & (DROP_DETAIL_SOURCE | DROP_DETAIL_PACKET)) || filter->packet.conditions)
 		skb_source(skb, dev, direct, &drop->source);
 	if ((details & DROP_DETAIL_PACKET) || filter->packet.conditions) {
+		__builtin_memset(&drop->packet, 0, sizeof(drop->packet));
 		packet_parse(&drop->source, &drop->packet);
 		if (!packet_filter_match(&filter->packet, &drop->packet))
 			goto filtered;

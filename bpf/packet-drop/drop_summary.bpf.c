@@ -5,12 +5,17 @@
 
 CONFIG(struct drop_summary_config)
 
-/* max_entries of drops is set before load. */
+_Static_assert(offsetof(struct drop_summary_key, flow) == DROP_SUMMARY_SHORT_KEY, "the short key ends where the flow starts");
+
+/*
+ * max_entries is set before load; so is the size of the key, which leaves out
+ * the flow where flows are not told apart: half the bytes to hash per drop.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
-	__type(key, struct drop_summary_key);
-	__type(value, struct drop_summary_value);
+	__uint(key_size, sizeof(struct drop_summary_key));
+	__uint(value_size, sizeof(struct drop_summary_value));
 } drops SEC(".maps");
 
 /*
@@ -69,13 +74,15 @@ INLINE void tally(void *ctx, const struct drop_summary_config *cfg, struct drop_
 
 	if (!half)
 		return;
-	__builtin_memset(key, 0, sizeof(*key));
+	__builtin_memset(key, 0, DROP_SUMMARY_SHORT_KEY);
 	key->location = drop->location;
 	key->reason = drop->reason;
 	key->epoch = *half;
 	key->stack = DROP_SUMMARY_NO_STACK;
-	if (cfg->groups & DROP_GROUP_FLOW)
+	if (cfg->groups & DROP_GROUP_FLOW) {
+		__builtin_memset(&key->flow, 0, sizeof(key->flow));
 		key_flow(&key->flow, &drop->packet);
+	}
 	if (dev && (cfg->groups & DROP_GROUP_INTERFACE)) {
 		key->interface_index = FIELD(direct, dev, ifindex);
 		key->network_namespace = device_namespace(dev, direct);

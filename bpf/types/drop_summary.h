@@ -46,8 +46,11 @@ struct drop_summary_key {
 	__s32 stack;		/* id in the epoch's stack map, or negative */
 	__u32 interface_index;
 	__u32 network_namespace;
-	struct drop_flow flow;
+	struct drop_flow flow;	/* last: see DROP_SUMMARY_SHORT_KEY */
 };
+
+/* Size of the key where flows are not told apart. */
+#define DROP_SUMMARY_SHORT_KEY 28
 
 struct drop_summary_value {
 	__u64 packets;
