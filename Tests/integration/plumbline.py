@@ -27,7 +27,7 @@ Record = dict[str, Any]
 
 @functools.lru_cache(maxsize=None)
 def _validator() -> Any:
-    schema = json.loads((Path(os.environ.get("PLUMBLINE_SCHEMA", ROOT / "docs" / "output.schema.json"))).read_text())
+    schema = json.loads(((ROOT / "docs" / "output.schema.json")).read_text())
     return jsonschema.Draft202012Validator(schema)
 
 
