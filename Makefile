@@ -32,8 +32,8 @@ BTF_FILES := $(wildcard bpf/btf/*.btf)
 BPF_FLAGS := -target bpf -O2 -g -Wall -Wextra -Werror -Ibpf/include -Ibpf/types
 BTF_FLAGS := -mcpu=v3
 LEGACY_FLAGS := -mcpu=v2 -DPLUMBLINE_LEGACY
-# The odd text address keeps the kernel from mapping the executable in 2 MB pages, all of it resident.
-SWIFT_FLAGS := -c release -Xswiftc -static-executable -Xlinker -Ttext-segment=0x601000
+# The odd image base keeps the kernel from mapping the executable in 2 MB pages, all of it resident.
+SWIFT_FLAGS := -c release -Xswiftc -static-executable -Xswiftc -use-ld=lld -Xlinker --image-base=0x601000
 
 .PHONY: all setup setup-lab setup-bench bpf build run test unit integration arm64 lab bench clean help
 all: build
