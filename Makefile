@@ -20,7 +20,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 PACKAGES := libbpf-dev libelf-dev zlib1g-dev bpftool iproute2 nftables util-linux \
 	busybox-static python3 python3-pytest python3-jsonschema
-LAB_PACKAGES :=
+LAB_PACKAGES := qemu-system-x86 openvswitch-switch bash-static kmod ethtool debian-archive-keyring
 BENCH_PACKAGES := libbpf-tools bpftrace
 
 TOOLS := $(shell sed -n 's/^    ("\([a-z0-9-]*\)", "[a-z0-9-]*", "[A-Za-z]*"),$$/\1/p' Package.swift)
@@ -64,7 +64,10 @@ $(BUILD)/bpf/%.legacy.o: %.bpf.c Makefile
 
 -include $(OBJECTS:.o=.d)
 
-# What Sources/BPFObjects embeds, rewritten only when the list changes.
+# libbpf's headers must be there first.
+$(OBJECTS): | setup
+
+# What Sources/BPFObjects embeds; its time tells the Swift build that an object changed.
 $(BUILD)/bpf/embedded.inc: $(OBJECTS) $(BTF_FILES)
 	@{ \
 	for f in $(OBJECTS); do n=$$(basename $$f .o); \
@@ -85,15 +88,15 @@ $(BUILD)/bpf/embedded.inc: $(OBJECTS) $(BTF_FILES)
 	printf '\t{ 0 },\n};\n'; \
 	} > $@
 
-bpf: $(BUILD)/bpf/embedded.inc ## compile each .bpf.c into its btf and its legacy object
+bpf: setup $(BUILD)/bpf/embedded.inc ## compile each .bpf.c into its btf and its legacy object
 
 build: setup bpf ## build the static executables into build/bin
 	swift build $(SWIFT_FLAGS)
 	@mkdir -p $(BUILD)/bin
 	@for t in plumbline $(TOOLS); do \
-		cmp -s .build/release/$$t $(BUILD)/.unstripped-$$t 2>/dev/null && continue; \
-		cp .build/release/$$t $(BUILD)/.unstripped-$$t; \
-		$(OBJCOPY) --strip-all $(BUILD)/.unstripped-$$t $(BUILD)/bin/$$t; \
+		[ $(BUILD)/bin/$$t -nt .build/release/$$t ] && continue; \
+		$(OBJCOPY) --strip-all .build/release/$$t $(BUILD)/bin/$$t.new && \
+		mv $(BUILD)/bin/$$t.new $(BUILD)/bin/$$t || exit 1; \
 	done
 
 run: build ## set up, build, and show a drop report of demo traffic (as root)
@@ -108,7 +111,7 @@ unit: setup bpf
 
 integration: build
 	@$(if $(SUDO),echo "sudo: network namespaces and BPF";) \
-	$(SUDO) env PLUMBLINE_BIN=$(abspath $(BUILD)/bin) $(PYTHON) -m pytest -q -rs -p no:cacheprovider Tests/integration
+	$(SUDO) env PYTHONDONTWRITEBYTECODE=1 PLUMBLINE_BIN=$(abspath $(BUILD)/bin) $(PYTHON) -m pytest -q -rs -p no:cacheprovider Tests/integration
 
 # Every program compiles for arm64 too, both objects; running them needs such a machine.
 ARM64 := $(foreach name,$(NAMES),$(BUILD)/arm64/$(name).btf.o $(BUILD)/arm64/$(name).legacy.o)
@@ -123,7 +126,9 @@ $(BUILD)/arm64/%.legacy.o: %.bpf.c Makefile
 
 -include $(ARM64:.o=.d)
 
-arm64: setup $(ARM64)
+$(ARM64): | setup
+
+arm64: $(ARM64)
 
 setup-lab: setup
 	@$(MAKE) --no-print-directory setup PACKAGES="$(PACKAGES) $(LAB_PACKAGES)"
@@ -132,7 +137,7 @@ setup-lab: setup
 lab: build setup-lab ## run the integration tests on Debian's 5.10, 6.1 and 6.12 kernels, or on KERNEL= (as root)
 	$(SUDO) env PLUMBLINE_BIN=$(abspath $(BUILD)/bin) $(PYTHON) Tests/lab/lab.py \
 		$(if $(KERNELS),--kernels $(KERNELS)) $(if $(KERNEL),--kernel $(KERNEL)) \
-		$(if $(MODULES),--modules $(MODULES)) $(if $(BTF),--btf $(BTF)) $(if $(TESTS),--tests $(TESTS))
+		$(if $(MODULES),--modules $(MODULES)) $(if $(BTF),--btf $(BTF)) $(if $(TESTS),--tests $(foreach t,$(TESTS),"$(t)"))
 
 bench: build setup-bench ## measure start, memory and cost beside the peers (as root)
 	@mkdir -p $(BUILD)

@@ -285,7 +285,7 @@ public struct BPFObject: ~Copyable {
 
 /// Returns when no BPF program that was running at the call runs any more.
 ///
-/// - Returns: false where the kernel has no membarrier; then a pause of 50 ms took its place.
+/// - Returns: false where the kernel allows no way to know; then a pause of 50 ms took its place.
 @discardableResult
 public func waitForPrograms() -> Bool {
     if clinux_wait_for_programs() == 0 { return true }

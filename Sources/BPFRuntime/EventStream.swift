@@ -10,6 +10,8 @@ public struct EventStream: ~Copyable {
     private final class Sink {
         let handler: (UnsafeRawPointer, Int) -> Void
         var received: UInt64 = 0
+        /// Records that may still be handed out in this call.
+        var budget = 0
         /// Where a perf buffer's record is aligned to 8 bytes; it lies at 4 past that in the buffer.
         let aligned = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 8)
 
@@ -25,7 +27,7 @@ public struct EventStream: ~Copyable {
 
     private let buffer: Buffer
     private let sink: Unmanaged<Sink>
-    /// Bytes of the buffer, over all CPUs: what was asked for, rounded up.
+    /// Bytes of the buffer, over all CPUs: what was asked for in powers of two, within bounds.
     public let capacity: Int
     /// Becomes readable when a good part of the buffer is full.
     public let descriptor: Int32
@@ -62,9 +64,10 @@ public struct EventStream: ~Copyable {
             object.variant == .btf ? Int(Self.ringSize(bytes)) : pages * Int(getpagesize()) * max(1, Int(get_nprocs()))
     }
 
-    /// Pages of a perf buffer: a power of two, at most 64 MiB per CPU.
+    /// Pages of a perf buffer: a power of two, at most 64 MiB per CPU. Drops sit on one or two CPUs, so on hosts
+    /// with many a CPU's share of the whole would be too small: at least 64 KiB, unless the whole is smaller.
     private static func pagesPerCPU(_ bytes: Int) -> Int {
-        let share = bytes / max(1, Int(get_nprocs()))
+        let share = max(bytes / max(1, Int(get_nprocs())), min(bytes, 1 << 16))
         var pages = 1
         while pages * Int(getpagesize()) < share && pages < 1 << 14 { pages *= 2 }
         return pages
@@ -77,8 +80,10 @@ public struct EventStream: ~Copyable {
                 guard let context, let data else { return 0 }
                 let sink = Unmanaged<Sink>.fromOpaque(context).takeUnretainedValue()
                 sink.received &+= 1
+                sink.budget -= 1
                 sink.handler(data, Int(size))
-                return 0
+                // Negative: libbpf takes this record as read and leaves its loop.
+                return sink.budget > 0 ? 0 : -1
             }, sink.toOpaque(), nil)
         return ring.map { (.ring($0), ring_buffer__epoll_fd($0)) }
     }
@@ -106,6 +111,7 @@ public struct EventStream: ~Copyable {
                 let size = Int(record.load(as: UInt32.self))
                 let sink = Unmanaged<Sink>.fromOpaque(context).takeUnretainedValue()
                 sink.received &+= 1
+                sink.budget -= 1
                 guard let base = sink.aligned.baseAddress, size <= sink.aligned.count else {
                     return LIBBPF_PERF_EVENT_CONT
                 }
@@ -128,11 +134,28 @@ public struct EventStream: ~Copyable {
     /// and the buffer is drained, is the exact number lost.
     public var received: UInt64 { sink.takeUnretainedValue().received }
 
-    /// Hands out all records that are waiting.
-    public func consume() {
+    /// Records that one `consume` hands out from a ring buffer, about.
+    private static let batch = 4096
+
+    /// Hands out records that are waiting: of a ring buffer a batch, so that a flood does not keep the caller
+    /// from its other duties; of a perf buffer what was there at the call.
+    /// - Returns: true when more may be waiting.
+    @discardableResult
+    public func consume() -> Bool {
+        let sink = sink.takeUnretainedValue()
+        sink.budget = Self.batch
         switch buffer {
-        case .ring(let ring): _ = ring_buffer__consume(ring)
-        case .perf(let perf): _ = perf_buffer__consume(perf)
+        case .ring(let ring):
+            _ = ring_buffer__consume(ring)
+            return sink.budget <= 0
+        case .perf(let perf):
+            _ = perf_buffer__consume(perf)
+            return false
         }
+    }
+
+    /// Hands out all that is left. Call when the programs are out: no more may come in meanwhile.
+    public func drain() {
+        while consume() {}
     }
 }

@@ -14,7 +14,8 @@ public enum KernelEnumeration {
         return enumerators(types, UInt32(id))
     }
 
-    /// The enumerators of every enumeration in loaded modules whose type name contains `part`.
+    /// The enumerators of every enumeration whose type name contains `part`, in the kernel (module "") and in
+    /// loaded modules.
     public static func moduleEnumerators(
         whereNameContains part: String
     ) -> [(module: String, name: String, value: UInt32)] {
@@ -23,7 +24,7 @@ public enum KernelEnumeration {
             closedir(directory)
             btf__free(kernel)
         }
-        var found: [(module: String, name: String, value: UInt32)] = []
+        var found = enumerators(kernel, 1..<btf__type_cnt(kernel), part).map { ("", $0.name, $0.value) }
         while let entry = readdir(directory) {
             let module = withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
@@ -32,13 +33,22 @@ public enum KernelEnumeration {
                 let types = btf__parse_split("/sys/kernel/btf/\(module)", kernel)
             else { continue }
             defer { btf__free(types) }
-            for id in btf__type_cnt(kernel)..<max(btf__type_cnt(types), btf__type_cnt(kernel)) {
-                guard let type = btf__type_by_id(types, id), btf_kind(type) == BTF_KIND_ENUM,
-                    let name = btf__name_by_offset(types, type.pointee.name_off),
-                    String(cString: name).contains(part)
-                else { continue }
-                found += enumerators(types, id).map { (module, $0.name, $0.value) }
-            }
+            let ids = btf__type_cnt(kernel)..<max(btf__type_cnt(types), btf__type_cnt(kernel))
+            found += enumerators(types, ids, part).map { (module, $0.name, $0.value) }
+        }
+        return found
+    }
+
+    /// The enumerators of the enumerations among `ids` whose name contains `part`.
+    private static func enumerators(
+        _ types: OpaquePointer, _ ids: Range<UInt32>, _ part: String
+    ) -> [(name: String, value: UInt32)] {
+        var found: [(name: String, value: UInt32)] = []
+        for id in ids {
+            guard let type = btf__type_by_id(types, id), btf_kind(type) == BTF_KIND_ENUM,
+                let name = btf__name_by_offset(types, type.pointee.name_off), strstr(name, part) != nil
+            else { continue }
+            found += enumerators(types, id)
         }
         return found
     }

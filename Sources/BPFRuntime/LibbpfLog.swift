@@ -25,13 +25,11 @@ public enum LibbpfLog {
         }
         _ = libbpf_set_print { level, format, arguments in
             guard let format, let arguments, level != LIBBPF_DEBUG || LibbpfLog.isEchoing else { return 0 }
-            var length: Int32 = 0
-            let text = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 1 << 16) { buffer -> String in
-                length = vsnprintf(buffer.baseAddress, buffer.count, format, arguments)
-                return String(cString: buffer.baseAddress.map { UnsafePointer($0) } ?? format)
-            }
-            LibbpfLog.append(text)
-            return length
+            // Whole, however long: a verifier's log comes in one message, and its end is what counts.
+            guard let text = clibbpf_format(format, arguments) else { return 0 }
+            defer { free(text) }
+            LibbpfLog.append(String(cString: text))
+            return Int32(clamping: strlen(text))
         }
     }
 

@@ -14,21 +14,48 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
 
+/* Runs this thread on every CPU it may run on, in turn; then lets it go where it could before. */
+static inline int clinux_visit_cpus(void)
+{
+	enum { CPUS = 8192 };
+	unsigned char all[CPUS / 8], one[CPUS / 8];
+	long size = syscall(SYS_sched_getaffinity, 0, sizeof(all), all);
+	int cpu, result = 0;
+
+	if (size < 0)
+		return -errno;
+	for (cpu = 0; cpu < size * 8 && !result; cpu++) {
+		if (!(all[cpu / 8] & 1 << cpu % 8))
+			continue;
+		memset(one, 0, sizeof(one));
+		one[cpu / 8] = 1 << cpu % 8;
+		/* A CPU that went offline meanwhile runs no program. */
+		if (syscall(SYS_sched_setaffinity, 0, size, one) && errno != EINVAL)
+			result = -errno;
+	}
+	syscall(SYS_sched_setaffinity, 0, size, all);
+	return result;
+}
+
 /*
  * Returns when no BPF program that was running at the call runs any more:
  * MEMBARRIER_CMD_GLOBAL is an RCU grace period (kernel/sched/membarrier.c, 4.3
- * and later, under the name MEMBARRIER_CMD_SHARED before 4.16).
+ * and later, under the name MEMBARRIER_CMD_SHARED before 4.16). Kernels with
+ * nohz_full refuse it; there each CPU is visited: where this thread runs, no
+ * program that disabled preemption before still does.
  */
 static inline int clinux_wait_for_programs(void)
 {
-	return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0) ? -errno : 0;
+	return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0) ? clinux_visit_cpus() : 0;
 }
 
 /* An anonymous file in memory, closed on exec. */
@@ -93,6 +120,28 @@ static inline int clinux_signal_file(void)
 	clinux_end_signals(&set);
 	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * Waits until descriptor can be written to, at most milliseconds: 1; 0 when it
+ * cannot; 2 when it cannot and a signal that ends a run is held back (stop: its
+ * descriptor, -1: none).
+ */
+static inline int clinux_wait_writable(int descriptor, int stop, int milliseconds)
+{
+	struct pollfd files[2] = { { .fd = descriptor, .events = POLLOUT }, { .fd = stop, .events = POLLIN } };
+
+	if (poll(files, 1, milliseconds) > 0)
+		return 1;
+	return poll(&files[1], 1, 0) > 0 ? 2 : 0;
+}
+
+/* Bytes that a write takes without blocking once the descriptor polls writable; pipes promise no more. */
+static inline size_t clinux_write_size(int descriptor)
+{
+	struct stat status;
+
+	return !fstat(descriptor, &status) && S_ISREG(status.st_mode) ? 1 << 20 : 4096;
 }
 
 /* Takes one held-back signal: its number, or 0. */

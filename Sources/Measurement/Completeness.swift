@@ -27,6 +27,8 @@ public struct Completeness: Sendable, Equatable {
     public var nested: UInt64 = 0
     /// Calls that the kernel itself skipped: not seen, and in no other count.
     public var skippedByKernel: UInt64 = 0
+    /// Counts were read while a program may still have been adding to them.
+    public var isUnsettled = false
     /// Read after the last record that --count asked for.
     public var beyondCount: UInt64 = 0
 
@@ -63,6 +65,7 @@ public struct Completeness: Sendable, Equatable {
         gap(nested, "not looked at in nested interrupts")
         gap(skippedByKernel, "skipped by the kernel in nested interrupts")
         gap(stackMissed, "without their stack")
+        if isUnsettled { gaps.append("some may be missing: the kernel let nobody wait for running programs") }
         return gaps
     }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinux
 import Glibc
 
 /// Text on its way to a file descriptor, in one buffer that is reused.
@@ -6,6 +7,7 @@ import Glibc
 /// Nothing here allocates per record. Whole lines reach the descriptor: `flush` is called at line ends.
 public final class OutputBuffer {
     private let descriptor: Int32
+    private let writeSize: Int
     private var bytes: UnsafeMutableRawBufferPointer
     private var used = 0
 
@@ -13,9 +15,17 @@ public final class OutputBuffer {
     public private(set) var isClosed = false
     /// What writing failed with, unless it was that the reader is gone; 0: nothing.
     public private(set) var failure: Int32 = 0
+    /// A descriptor that is readable when the run is to end; -1: none. See `endBy`.
+    public var stopFile: Int32 = -1
+    /// CLOCK_MONOTONIC when a reader that takes nothing is given up. Without it (`.max`) it is waited for until
+    /// the run is to end, and then for `grace` more.
+    public var endBy = UInt64.max
+    /// Nanoseconds that a reader has at the end of a run.
+    public static let grace: UInt64 = 5_000_000_000
 
     public init(descriptor: Int32 = STDOUT_FILENO, capacity: Int = 1 << 16) {
         self.descriptor = descriptor
+        writeSize = clinux_write_size(descriptor)
         bytes = .allocate(byteCount: max(capacity, 1024), alignment: 8)
     }
 
@@ -36,19 +46,32 @@ public final class OutputBuffer {
     /// Writes what waits. Call at a line's end.
     public func flush() {
         var written = 0
-        while written < used && !isClosed {
-            let size = write(descriptor, bytes.baseAddress.map { $0 + written }, used - written)
+        while written < used && waitForReader() {
+            let size = write(descriptor, bytes.baseAddress.map { $0 + written }, min(used - written, writeSize))
             if size >= 0 {
                 written += size
-            } else if errno == EAGAIN {
-                var wait = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                poll(&wait, 1, 1000)
-            } else if errno != EINTR {
+            } else if errno != EINTR && errno != EAGAIN {
                 isClosed = true
                 failure = errno == EPIPE ? 0 : errno
             }
         }
         used = 0
+    }
+
+    /// Waits until the reader takes something; false when it is gone, or given up.
+    private func waitForReader() -> Bool {
+        while !isClosed {
+            switch clinux_wait_writable(descriptor, stopFile, 100) {
+            case 1: return true
+            case 2: endBy = min(endBy, monotonicNow() + Self.grace)
+            default: break
+            }
+            if monotonicNow() >= endBy {
+                isClosed = true
+                failure = ETIMEDOUT
+            }
+        }
+        return false
     }
 
     /// Writes what waits when it fills most of the buffer. Call at a line's end.

@@ -167,6 +167,7 @@ public final class Report {
     ) {
         let now = monotonicNow()
         let elapsed = now - started
+        output.endBy = min(output.endBy, now + OutputBuffer.grace)
         if format == .json {
             record(.summary, time: now) { writer in
                 writer.field("duration_ns", elapsed)
@@ -217,6 +218,9 @@ public final class Report {
     ///   that its reader left.
     public func checkWritten() throws {
         guard output.failure != 0 else { return }
+        guard output.failure != ETIMEDOUT else {
+            throw Failure(ExitStatus.inputOutput, "cannot write the report: its reader took nothing for \(OutputBuffer.grace / 1_000_000_000) s after the end of the run")
+        }
         let reason = strerror(output.failure).map { String(cString: $0) } ?? "error \(output.failure)"
         throw Failure(ExitStatus.inputOutput, "cannot write the report: \(reason)")
     }

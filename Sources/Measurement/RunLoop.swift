@@ -68,6 +68,12 @@ public struct RunLoop: ~Copyable {
 
     deinit { close(signals) }
 
+    /// Lets a report's output know when the run is to end, so that a reader that takes nothing cannot hold it up.
+    public func bound(_ output: OutputBuffer) {
+        output.stopFile = signals
+        if let deadline { output.endBy = deadline + OutputBuffer.grace }
+    }
+
     /// CLOCK_MONOTONIC at the start.
     public var startTime: UInt64 { started }
 
@@ -75,7 +81,10 @@ public struct RunLoop: ~Copyable {
     ///
     /// An interval that ends with the run is reported as `interval` first. Intervals that were missed
     /// because the process did not run are not made up for.
-    public mutating func next(events: Int32? = nil) -> Step {
+    /// - Parameters:
+    ///   - events: descriptor of an event stream.
+    ///   - waiting: records are known to wait; do not wait for more.
+    public mutating func next(events: Int32? = nil, waiting: Bool = false) -> Step {
         while true {
             let number = clinux_read_signal(signals)
             if number > 0 { return .end(.signal(number)) }
@@ -85,6 +94,7 @@ public struct RunLoop: ~Copyable {
                 return .interval
             }
             if let deadline, now >= deadline { return .end(.duration) }
+            if waiting { return .consume }
             var wake = min(nextInterval ?? .max, deadline ?? .max)
             if events != nil { wake = min(wake, now + Self.pollPeriod) }
             let ready = clinux_wait_readable(signals, events ?? -1, wake == .max ? -1 : Int64(wake - now))

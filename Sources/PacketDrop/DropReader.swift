@@ -22,6 +22,8 @@ final class DropReader {
     private let epochMap: BPFMap<UInt32, UInt32>
     private let stackMaps: [StackMap]
     private var epoch: UInt32 = 0
+    /// Whether it was certain each time that no program was still writing to what was read.
+    private(set) var isSettled = true
 
     init(
         object: borrowing BPFObject, grouping: DropGrouping, includeExpected: Bool, capacity: Int
@@ -52,11 +54,12 @@ final class DropReader {
 
     private func drainHalf(into table: inout DropTable) {
         let old = epoch
-        epoch = 1 - epoch
-        try? epochMap.update(0, epoch)
-        waitForPrograms()
-        // Keys of the new half, inserted meanwhile, are walked over too; twice the capacity is enough for both.
-        drops.forEachKey(limit: 2 * capacity + 1) { key in
+        // Refused, the programs go on filling the old half: it is left for the next time.
+        guard (try? epochMap.update(0, 1 - old)) != nil else { return }
+        epoch = 1 - old
+        isSettled = waitForPrograms() && isSettled
+        // Keys of the new half, inserted meanwhile, are walked over too; the map has room for twice the capacity.
+        drops.forEachKey(limit: 4 * capacity + 1) { key in
             guard key.epoch == old else { return }
             guard let value = drops.lookup(key) else { return }
             drops.delete(key)

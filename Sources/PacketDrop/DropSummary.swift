@@ -45,7 +45,7 @@ public struct DropSummary: MeasurementCommand {
 
         @Option(
             help: ArgumentHelp(
-                "Groups that the kernel has room for between two reports; drops of further ones are counted as map_full.",
+                "Groups that the kernel has room for in each interval; drops of further ones may be counted as map_full.",
                 valueName: "groups"))
         var maxEntries: UInt32 = 16384
 
@@ -59,8 +59,8 @@ public struct DropSummary: MeasurementCommand {
 
         func validate() throws {
             guard (1...10_000).contains(top) else { throw ValidationError("--top: must be 1 to 10000.") }
-            guard (1...1_048_576).contains(maxEntries) else {
-                throw ValidationError("--max-entries: must be 1 to 1048576.")
+            guard (1...524_288).contains(maxEntries) else {
+                throw ValidationError("--max-entries: must be 1 to 524288.")
             }
         }
 
@@ -80,7 +80,8 @@ public struct DropSummary: MeasurementCommand {
         let clock = kernel.cost ? ProgramClock() : nil
         var loaded = try kernel.load("drop_summary", facts: facts) { (object) throws(RuntimeError) in
             try object.configure(config)
-            try object.setCapacity("drops", groups.maxEntries)
+            // Both halves share the map while the old one is read.
+            try object.setCapacity("drops", 2 * groups.maxEntries)
             if !groups.groupBy.contains(.flow) { try object.setKeySize("drops", Int(DROP_SUMMARY_SHORT_KEY)) }
             // Stacks hash to their slot: many more slots than stacks, or they collide.
             let slots: UInt32 = groups.groupBy.contains(.stack) ? 32768 : 1
@@ -109,6 +110,7 @@ public struct DropSummary: MeasurementCommand {
         var loop = RunLoop(duration: run.duration?.nanoseconds, interval: intervals.interval.nanoseconds)
         var intervalStart = loop.startTime
         var intervalsDone: UInt32 = 0
+        loop.bound(report.output)
         var end: RunLoop.End?
         while end == nil {
             switch loop.next() {
@@ -127,6 +129,7 @@ public struct DropSummary: MeasurementCommand {
             if report.output.isClosed { end = .outputClosed }
         }
 
+        report.output.endBy = min(report.output.endBy, monotonicNow() + OutputBuffer.grace)
         loaded.object.detach()
         waitForPrograms()
         let last = reader.drain(halves: 2)
@@ -138,6 +141,7 @@ public struct DropSummary: MeasurementCommand {
         var counts = Completeness(counters: words, received: nil, skipped: statistics.missed)
         counts.expected = reader.expected.total
         counts.stackMissed += reader.stacks.overflow
+        counts.isUnsettled = !reader.isSettled
         printer.total(reader)
         reader.expected.write(to: report)
         report.summary(

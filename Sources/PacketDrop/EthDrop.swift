@@ -87,11 +87,13 @@ public struct EthDrop: MeasurementCommand {
         printer.columns()
 
         var loop = RunLoop(duration: run.duration?.nanoseconds, interval: nil)
+        loop.bound(report.output)
         var end: RunLoop.End?
+        var waiting = false
         while end == nil {
-            switch loop.next(events: stream.descriptor) {
+            switch loop.next(events: stream.descriptor, waiting: waiting) {
             case .consume, .interval:
-                stream.consume()
+                waiting = stream.consume()
                 report.output.flush()
                 report.clock.refresh()
             case .end(let reason):
@@ -101,9 +103,10 @@ public struct EthDrop: MeasurementCommand {
             if printer.isDone { end = .count }
         }
 
+        report.output.endBy = min(report.output.endBy, monotonicNow() + OutputBuffer.grace)
         loaded.object.detach()
         waitForPrograms()
-        stream.consume()
+        stream.drain()
         let words = try counters.sum()
         let statistics = loaded.object.statistics()
         var counts = Completeness(counters: words, received: stream.received, skipped: statistics.missed)

@@ -63,12 +63,22 @@ def syn(source: Network, address: str, port: int, count: int) -> None:
             assert sender.connect_ex((address, port)) == 111, "ECONNREFUSED was expected"
 
 
-def drop_by_netfilter(network: Network, port: int) -> None:
+def drop_by_netfilter(network: Network, port: int, hook: str = "input") -> None:
     """Makes a namespace's firewall drop UDP datagrams to a port."""
     rules = (
         "add table inet plumbline\n"
-        "add chain inet plumbline in { type filter hook input priority 0 ; }\n"
+        "add chain inet plumbline in { type filter hook HOOK priority 0 ; }\n".replace("HOOK", hook) +
         f"add rule inet plumbline in udp dport {port} drop\n"
+    )
+    network.run("nft", "-f", "-", input=rules)
+
+
+def drop_resets(network: Network) -> None:
+    """Keeps a namespace from sending TCP resets."""
+    rules = (
+        "add table inet resets\n"
+        "add chain inet resets out { type filter hook output priority 0 ; }\n"
+        "add rule inet resets out tcp flags & rst == rst drop\n"
     )
     network.run("nft", "-f", "-", input=rules)
 
@@ -113,15 +123,29 @@ def frame(source: End, destination: End, tags: list[tuple[int, int]], kind: int 
     for tag_type, vlan in tags:
         header += struct.pack("!HH", tag_type, vlan)
     header += struct.pack("!H", kind)
-    if kind == 0x0800:
+    if kind == 0x0800 and not payload:
         datagram = struct.pack("!HHHH", 4000, 9, 8 + 18, 0) + bytes(18)
         addresses = socket.inet_aton(source.ipv4_address) + socket.inet_aton(destination.ipv4_address)
         ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(datagram), 0, 0, 64, 17, 0) + addresses
-        total = sum(struct.unpack("!10H", ip))
-        total = (total & 0xFFFF) + (total >> 16)
-        total = (total & 0xFFFF) + (total >> 16)
-        payload = ip[:10] + struct.pack("!H", 0xFFFF - total) + ip[12:] + datagram
+        payload = ip[:10] + struct.pack("!H", _checksum(ip)) + ip[12:] + datagram
     return header + payload.ljust(46, b"\0")
+
+
+def _checksum(data: bytes) -> int:
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return 0xFFFF - total
+
+
+def tcp_frame(source: End, destination: End, source_port: int, destination_port: int, sequence: int) -> bytes:
+    """An Ethernet frame with a TCP segment, ACK set and two bytes in it."""
+    addresses = socket.inet_aton(source.ipv4_address) + socket.inet_aton(destination.ipv4_address)
+    segment = struct.pack("!HHIIBBHHH", source_port, destination_port, sequence, 1, 5 << 4, 0x10, 1000, 0, 0) + b"xx"
+    pseudo = addresses + struct.pack("!BBH", 0, 6, len(segment))
+    segment = segment[:16] + struct.pack("!H", _checksum(pseudo + segment)) + segment[18:]
+    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(segment), 0, 0, 64, 6, 0) + addresses
+    return frame(source, destination, [], kind=0x0800, payload=ip[:10] + struct.pack("!H", _checksum(ip)) + ip[12:] + segment)
 
 
 def inject(end: End, data: bytes, count: int) -> None:

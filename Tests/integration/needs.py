@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from typing import Callable, Optional
 
 from topologies import needs as topology
@@ -19,6 +20,13 @@ def lab() -> Optional[str]:
     return None if os.environ.get("PLUMBLINE_LAB") else "this is the machine's own kernel: make lab"
 
 
+def vxlan() -> Optional[str]:
+    """The kernel can make VXLAN devices."""
+    made = subprocess.run(["ip", "link", "add", "pl-probe", "type", "vxlan", "id", "1", "dstport", "4789"], capture_output=True, check=False)
+    subprocess.run(["ip", "link", "delete", "pl-probe"], capture_output=True, check=False)
+    return None if made.returncode == 0 else "this kernel has no vxlan"
+
+
 _CHECKS: dict[str, Callable[[], Optional[str]]] = {
     "kprobes": topology.kprobes,
     "openvswitch": topology.openvswitch,
@@ -26,6 +34,7 @@ _CHECKS: dict[str, Callable[[], Optional[str]]] = {
     "guest": topology.guest,
     "vlan": topology.vlan,
     "netem": topology.netem,
+    "vxlan": vxlan,
     "own-kernel": own_kernel,
     "lab": lab,
 }

@@ -139,3 +139,16 @@ def test_nohup_is_respected() -> None:
     tool.send_signal(signal.SIGHUP)
     rest = tool.communicate(timeout=plumbline.TIMEOUT)[0]
     assert b'"header"' in first and b'"end":"duration"' in rest
+
+
+def test_reader_that_takes_nothing(net: TwoNamespaces, variant: str) -> None:
+    """A full pipe cannot keep a run from ending: after the grace at its end it is given up, and said so."""
+    command = [str(BIN / "eth-drop"), *plumbline.kernel_options(variant), "--duration", "1", "--stack", "--dst-port", "9", "--dst-ip", "10.66.0.2"]
+    tool = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert tool.stdout is not None and tool.stderr is not None
+    tool.stdout.readline()
+    drops.udp(net.left, net.right_end.ipv4_address, 9, 3000)
+    assert tool.wait(timeout=plumbline.TIMEOUT) == 74
+    assert b"its reader took nothing" in tool.stderr.read()
+    tool.stdout.close()
+    tool.stderr.close()

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 
 import drops
-from plumbline import Tool
+from plumbline import GRACE_PERIOD, Tool
 from topologies.netns import TwoNamespaces
 
 
@@ -96,7 +96,7 @@ def test_expected_frees_have_their_own_heading(net: TwoNamespaces, variant: str)
             reader.bind(("10.66.0.2", 9))
             drops.udp(net.left, net.right_end.ipv4_address, 9, 19)
             time.sleep(0.3)
-        time.sleep(0.5)
+        time.sleep(GRACE_PERIOD)
         drops.udp(net.left, net.right_end.ipv4_address, 9, 7)
         tool.stop()
     assert tool.summary["drops"] == 7
@@ -130,7 +130,7 @@ def test_expected_frees_are_never_among_the_drops(net: TwoNamespaces, variant: s
             reader.bind(("10.66.0.2", 9))
             drops.udp(net.left, net.right_end.ipv4_address, 9, 19)
             time.sleep(0.3)
-        time.sleep(0.5)
+        time.sleep(GRACE_PERIOD)
         tool.stop()
     assert tool.summary["drops"] == 0 and tool.summary["expected"] == 19
     assert sum(group["drops"] for group in tool.summary["expected_groups"]) == 19

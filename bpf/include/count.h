@@ -6,6 +6,7 @@
 #include "target.h"
 #include "counters.h"
 
+/* Only to be changed by atomic_add: an interrupt can run a program on top of itself. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

@@ -27,7 +27,8 @@ INLINE const struct net_device *skb_device(const struct sk_buff *skb, const bool
 	const struct net_device *dev = FIELD(direct, skb, dev);
 	struct netdev_queue *queue;
 
-	if (!dev)
+	/* Kernel addresses have the top bit set; kernels 5.1 to 5.7 warn about reads elsewhere. */
+	if ((long)dev >= 0)
 		return NULL;
 	/* A helper call: a stale pointer must read as failure, whatever it points at. */
 	if (bpf_core_read(&queue, sizeof(queue), &dev->_tx) || !queue)
@@ -70,8 +71,10 @@ INLINE void skb_vlan(const struct sk_buff *skb, const bool direct, struct packet
 /*
  * Where the packet starts. The link header is used where the skb has one that
  * is Ethernet and not the network header itself (devices without a link
- * header set both to the same place); a network header that lies before the
- * link header is left over from an earlier use and does not count.
+ * header set both to the same place). A network header before the link header
+ * is either left over from an earlier use, and then the data starts behind
+ * both, or it is the outer one of a packet just encapsulated, whose link
+ * header is still the inner packet's; then the data starts at it or before.
  */
 INLINE void skb_source(const struct sk_buff *skb, const struct net_device *dev, const bool direct,
 		       struct packet_source *source)
@@ -81,17 +84,19 @@ INLINE void skb_source(const struct sk_buff *skb, const struct net_device *dev, 
 	__u32 network = FIELD(direct, skb, network_header);
 	__u32 tail = FIELD(direct, skb, tail);
 	__be16 protocol = FIELD(direct, skb, protocol);
+	__u32 data = (__u32)(FIELD(direct, skb, data) - head);
+	bool has_network = network != 0 && network != SKB_HEADER_UNSET;
 	__u32 start = network;
 	__u16 type = dev ? FIELD(direct, dev, type) : ARPHRD_ETHER;
 
 	source->protocol = bpf_ntohs(protocol);
 	source->has_link = 0;
 	if (mac != SKB_HEADER_UNSET && (type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK) &&
-	    (network < mac || network == SKB_HEADER_UNSET || network >= mac + PACKET_LINK_LENGTH)) {
+	    (!has_network || network >= mac + PACKET_LINK_LENGTH || (network < mac && data > network))) {
 		source->has_link = 1;
 		start = mac;
-	} else if (network == 0 || network == SKB_HEADER_UNSET) {
-		start = (__u32)(FIELD(direct, skb, data) - head);
+	} else if (!has_network) {
+		start = data;
 	}
 	source->start = head + start;
 	source->length = tail > start ? tail - start : 0;

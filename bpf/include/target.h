@@ -27,6 +27,16 @@
 
 #define INLINE static __always_inline
 
+/*
+ * *pointer += value for a __u64, in one instruction that interrupts and other
+ * CPUs see whole. Written out, for the compiler may choose the form that also
+ * fetches, which kernels before 5.12 refuse.
+ */
+INLINE void atomic_add(__u64 *pointer, __u64 value)
+{
+	asm volatile("lock *(u64 *)(%0 + 0) += %1" : : "r"(pointer), "r"(value) : "memory");
+}
+
 /* A licence that the kernel accepts as GPL-compatible (include/linux/license.h). */
 #define LICENSE char program_license[] SEC("license") = "Dual BSD/GPL"
 

@@ -139,7 +139,7 @@ INLINE bool drop_admit(struct drop *drop, const struct sk_buff *skb, const struc
 	return true;
 
 filtered:
-	count->filtered++;
+	atomic_add(&count->filtered, 1);
 	return false;
 }
 

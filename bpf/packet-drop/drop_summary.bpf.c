@@ -92,7 +92,7 @@ INLINE void tally(void *ctx, const struct drop_summary_config *cfg, struct drop_
 		long stack = key->epoch ? bpf_get_stackid(ctx, &stacks_1, 0) : bpf_get_stackid(ctx, &stacks_0, 0);
 
 		if (stack < 0)
-			count->stack_missed++;
+			atomic_add(&count->stack_missed, 1);
 		else
 			key->stack = stack;
 	}
@@ -101,18 +101,17 @@ INLINE void tally(void *ctx, const struct drop_summary_config *cfg, struct drop_
 		struct drop_summary_value *first = &scratch->first;
 
 		__builtin_memset(first, 0, sizeof(*first));
-		first->first_ns = bpf_ktime_get_ns();
 		if (dev && (cfg->groups & DROP_GROUP_INTERFACE))
 			bpf_core_read(first->interface, sizeof(first->interface), &dev->name);
 		bpf_map_update_elem(&drops, key, first, BPF_NOEXIST);
 		value = bpf_map_lookup_elem(&drops, key);
 		if (!value) {
-			count->map_full++;
+			atomic_add(&count->map_full, 1);
 			return;
 		}
 	}
-	__sync_fetch_and_add(&value->packets, 1);
-	__sync_fetch_and_add(&value->bytes, FIELD(direct, skb, len));
+	atomic_add(&value->packets, 1);
+	atomic_add(&value->bytes, FIELD(direct, skb, len));
 }
 
 INLINE void handle(void *ctx, const struct sk_buff *skb, __u64 location, __u32 reason, enum drop_probe probe,
@@ -126,10 +125,10 @@ INLINE void handle(void *ctx, const struct sk_buff *skb, __u64 location, __u32 r
 
 	if (!cfg || !count)
 		return;
-	count->hits[probe]++;
+	atomic_add(&count->hits[probe], 1);
 	scratch = scratch_get();
 	if (!scratch) {
-		count->nested++;
+		atomic_add(&count->nested, 1);
 		return;
 	}
 	drop_start(&scratch->drop, location, reason);

@@ -36,8 +36,8 @@ INLINE bool is_expected(const struct drop *drop, struct counters *count)
 
 	if (!frees)
 		return false;
-	__sync_fetch_and_add(frees, 1);
-	count->expected++;
+	atomic_add(frees, 1);
+	atomic_add(&count->expected, 1);
 	return true;
 }
 
@@ -61,7 +61,7 @@ INLINE bool rate_exceeded(__u32 limit, __u64 now)
 	}
 	if (window->records >= limit)
 		return true;
-	__sync_fetch_and_add(&window->records, 1);
+	atomic_add(&window->records, 1);
 	return false;
 }
 
@@ -95,7 +95,7 @@ INLINE void emit(void *ctx, const struct eth_drop_config *cfg, struct eth_drop_s
 	__u64 id;
 
 	if (rate_exceeded(cfg->rate_limit, now)) {
-		count->suppressed++;
+		atomic_add(&count->suppressed, 1);
 		return;
 	}
 	event->time_ns = now;
@@ -128,10 +128,10 @@ INLINE void emit(void *ctx, const struct eth_drop_config *cfg, struct eth_drop_s
 	if (cfg->capture_stack) {
 		event->stack_size = bpf_get_stack(ctx, event->stack, sizeof(event->stack), 0);
 		if (event->stack_size < 0)
-			count->stack_missed++;
+			atomic_add(&count->stack_missed, 1);
 		size = sizeof(*event);
 	}
-	count->emitted++;
+	atomic_add(&count->emitted, 1);
 	event_output(ctx, event, size);
 }
 
@@ -146,10 +146,10 @@ INLINE void handle(void *ctx, const struct sk_buff *skb, __u64 location, __u32 r
 
 	if (!cfg || !count)
 		return;
-	count->hits[probe]++;
+	atomic_add(&count->hits[probe], 1);
 	scratch = scratch_get();
 	if (!scratch) {
-		count->nested++;
+		atomic_add(&count->nested, 1);
 		return;
 	}
 	drop_start(&scratch->drop, location, reason);

@@ -55,7 +55,6 @@ struct drop_summary_key {
 struct drop_summary_value {
 	__u64 packets;
 	__u64 bytes;
-	__u64 first_ns;		/* CLOCK_MONOTONIC */
 	char interface[DROP_NAME_LENGTH];
 };
 
