@@ -12,7 +12,7 @@ public final class OutputBuffer {
     private var used = 0
 
     /// The reader is gone (EPIPE) or the descriptor fails: what follows is discarded.
-    public private(set) var isClosed = false
+    public private(set) var isClosed: Bool
     /// What writing failed with, unless it was that the reader is gone; 0: nothing.
     public private(set) var failure: Int32 = 0
     /// A descriptor that is readable when the run is to end; -1: none. See `endBy`.
@@ -23,8 +23,10 @@ public final class OutputBuffer {
     /// Nanoseconds that a reader has at the end of a run.
     public static let grace: UInt64 = 5_000_000_000
 
+    /// - Parameter descriptor: negative: nothing is ever written, for a buffer whose text is taken.
     public init(descriptor: Int32 = STDOUT_FILENO, capacity: Int = 1 << 16) {
         self.descriptor = descriptor
+        isClosed = descriptor < 0
         writeSize = clinux_write_size(descriptor)
         bytes = .allocate(byteCount: max(capacity, 1024), alignment: 8)
     }

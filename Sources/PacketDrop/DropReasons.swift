@@ -55,7 +55,7 @@ struct DropReasons {
         modulesRead = true
         for (_, name, value) in KernelEnumeration.moduleEnumerators(whereNameContains: "drop_reason")
         where value >> Self.subsystemShift != 0 && names[value] == nil && !name.hasPrefix("__") {
-            names[value] = name.hasPrefix(Self.prefix) ? String(name.dropFirst(Self.prefix.count)) : name
+            names[value] = name.hasPrefix(Self.prefix) ? Self.shorten(name) : name
         }
     }
 

@@ -159,7 +159,8 @@ import class Foundation.Thread
     }
 
     @Test func aDescriptorThatFails() {
-        let output = OutputBuffer(descriptor: -1)
+        // A number that no descriptor has.
+        let output = OutputBuffer(descriptor: 1_000_000)
         output.string("line\n")
         output.flush()
         #expect(output.isClosed && output.failure == EBADF)

@@ -27,6 +27,14 @@ def vxlan() -> Optional[str]:
     return None if made.returncode == 0 else "this kernel has no vxlan"
 
 
+def ingress() -> Optional[str]:
+    """nftables has the netdev ingress hook."""
+    rules = "add table netdev pl-probe\nadd chain netdev pl-probe in { type filter hook ingress device lo priority 0 ; }\n"
+    made = subprocess.run(["nft", "-f", "-"], input=rules, text=True, capture_output=True, check=False)
+    subprocess.run(["nft", "delete", "table", "netdev", "pl-probe"], capture_output=True, check=False)
+    return None if made.returncode == 0 else "this kernel has no netdev ingress hook"
+
+
 _CHECKS: dict[str, Callable[[], Optional[str]]] = {
     "kprobes": topology.kprobes,
     "openvswitch": topology.openvswitch,
@@ -34,6 +42,7 @@ _CHECKS: dict[str, Callable[[], Optional[str]]] = {
     "guest": topology.guest,
     "vlan": topology.vlan,
     "netem": topology.netem,
+    "ingress": ingress,
     "vxlan": vxlan,
     "own-kernel": own_kernel,
     "lab": lab,

@@ -49,6 +49,12 @@ def run(tool: str, *arguments: str, prefix: tuple[str, ...] = ()) -> subprocess.
     )
 
 
+def _heed_signals() -> None:
+    """A tool leaves signals alone that it inherits as ignored, as background jobs of a shell inherit SIGINT."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Tool:
     """A tool that is measuring: `with Tool("eth-drop", ...) as tool:` enters when the probes are in.
 
@@ -63,7 +69,8 @@ class Tool:
 
     def __enter__(self) -> "Tool":
         self.process = subprocess.Popen(
-            self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+            self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
+            preexec_fn=_heed_signals,
         )
         assert self.process.stdout is not None
         # The header comes when the probes are in, with a line end.

@@ -81,6 +81,7 @@ def test_full_queue(net: TwoNamespaces, variant: str) -> None:
     assert all(drops.QDISC.holds(e) and e["interface"] == "veth-left" for e in events), events[:1]
 
 
+@pytest.mark.needs("ingress")
 def test_vlan_in_the_skb(net: TwoNamespaces, variant: str) -> None:
     """The kernel takes the tag out of the bytes on receipt, before the ingress hook where the frames are dropped."""
     drops.drop_at_ingress(net.right_end)
@@ -222,6 +223,7 @@ def test_every_hit_is_in_one_count(net: TwoNamespaces, variant: str) -> None:
     assert s["printed"] == 5 and s["filtered"] >= 7 and s["beyond_count"] <= 45
 
 
+@pytest.mark.needs("ingress")
 def test_csv_cells_with_tcp_flags(net: TwoNamespaces, variant: str) -> None:
     """A SYN,ACK that nobody asked for: several flags are still one cell."""
     drops.drop_at_ingress(net.left_end)
@@ -293,9 +295,14 @@ def test_tcp_discards_are_seen_without_reasons(net: TwoNamespaces, variant: str)
             accepted.close()
         tool.stop()
     events = tool.of("event", tcp_seq=0x12345678)
-    assert len(events) == 9, tool.records
-    names = {probe["name"] for probe in tool.header["probes_live"]}
-    assert ("tcp_drop" in names) == all(event["reason_source"] != "kernel" for event in events)
+    missing = {probe["name"]: probe["reason"] for probe in tool.header["probes_missing"]}
+    if "tcp_drop" in missing:
+        # The compiler put it into its callers: then the report says what it cannot see.
+        assert events == [] and "what TCP itself discards" in missing["tcp_drop"]
+    else:
+        names = {probe["name"] for probe in tool.header["probes_live"]}
+        assert len(events) == 9
+        assert ("tcp_drop" in names) == all(event["reason_source"] != "kernel" for event in events)
 
 
 def test_flood_does_not_keep_the_run_from_ending(net: TwoNamespaces, variant: str) -> None:
