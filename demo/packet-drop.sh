@@ -41,8 +41,8 @@ ip netns exec $left bash -c '
 	done' &
 traffic=$!
 
-echo "== eth-drop --dst-ip 192.0.2.2 --count 6"
-"$bin/eth-drop" --dst-ip 192.0.2.2 --count 6 --duration 10
+echo "== eth-drop --dst-ip 192.0.2.2 --count 16"
+"$bin/eth-drop" --dst-ip 192.0.2.2 --count 16 --duration 10
 echo
 echo "== drop-summary --group-by location,reason,interface --interval 5 --duration 10"
 "$bin/drop-summary" --group-by location,reason,interface --interval 5 --duration 10
