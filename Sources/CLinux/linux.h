@@ -3,9 +3,6 @@
 #ifndef PLUMBLINE_CLINUX_H
 #define PLUMBLINE_CLINUX_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/membarrier.h>
@@ -161,7 +158,7 @@ static inline int clinux_wait_readable(int first, int second, int64_t nanosecond
 	struct pollfd files[2] = { { .fd = first, .events = POLLIN }, { .fd = second, .events = POLLIN } };
 	struct timespec timeout = { .tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000 };
 
-	if (ppoll(files, 2, nanoseconds < 0 ? NULL : &timeout, NULL) < 0)
+	if (syscall(SYS_ppoll, files, 2, nanoseconds < 0 ? NULL : &timeout, NULL, 0) < 0)
 		return 0;
 	return (files[0].revents ? 1 : 0) | (files[1].revents ? 2 : 0);
 }

@@ -5,25 +5,16 @@
 #ifndef PLUMBLINE_CLIBBPF_H
 #define PLUMBLINE_CLIBBPF_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <unistd.h>
 
 /* A message of libbpf's, whole, to be freed; NULL without memory. */
-static inline char *clibbpf_format(const char *format, va_list arguments)
-{
-	char *text;
-
-	return vasprintf(&text, format, arguments) < 0 ? NULL : text;
-}
+char *clibbpf_format(const char *format, va_list arguments);
 
 /* libbpf's pointers to errors: 0, or the negative error number. */
 static inline long clibbpf_error(const void *pointer)
