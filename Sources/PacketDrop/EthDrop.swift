@@ -107,16 +107,17 @@ public struct EthDrop: MeasurementCommand {
         loaded.object.detach()
         waitForPrograms()
         stream.drain()
+        var tally = printer.expected
+        expectedMap.forEachKey(limit: Int(DROP_EXPECTED_PLACES)) { place in
+            tally.add(printer.place(place.location, place.reason), expectedMap.lookup(place) ?? 0)
+        }
         let words = try counters.sum()
+        // Last: the object's maps need not live longer.
         let statistics = loaded.object.statistics()
         var counts = Completeness(counters: words, received: stream.received, skipped: statistics.missed)
         // Those that came through before their place was known.
         counts.expected += printer.expectedRecords
         counts.beyondCount = printer.beyondLimit
-        var tally = printer.expected
-        expectedMap.forEachKey(limit: Int(DROP_EXPECTED_PLACES)) { place in
-            tally.add(printer.place(place.location, place.reason), expectedMap.lookup(place) ?? 0)
-        }
         tally.write(to: report)
         report.summary(
             end: end ?? .duration, completeness: counts, printed: printer.printed,
