@@ -128,12 +128,6 @@ public struct BPFObject: ~Copyable {
         if result != 0 { throw RuntimeError(.loadFailed, "map \(map): \(errorText(Int(result)))") }
     }
 
-    /// Leaves a program out. Call before `load`.
-    public func disable(program: String) {
-        guard let program = bpf_object__find_program_by_name(object, program) else { return }
-        _ = bpf_program__set_autoload(program, false)
-    }
-
     // MARK: Load
 
     /// Loads the maps and programs into the kernel. Nothing runs yet.

@@ -49,7 +49,6 @@ public func readKernelFile(_ path: String, limit: Int = 1 << 16) -> String? {
 public enum Capability: Int, Sendable {
     case sysAdmin = 21
     case sysResource = 24
-    case syslog = 34
     case perfmon = 38
     case bpf = 39
 

@@ -26,17 +26,13 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERF_EVENT_ARRAY = 4,
-	BPF_MAP_TYPE_PERCPU_HASH = 5,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_STACK_TRACE = 7,
-	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
 enum {
-	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
-	BPF_EXIST = 2,
 };
 
 #define BPF_F_CURRENT_CPU 0xffffffffULL
@@ -111,7 +107,6 @@ struct net_device {
 struct sk_buff {
 	struct net_device *dev;
 	unsigned int len;
-	unsigned int data_len;
 	__u8 vlan_present : 1;
 	int skb_iif;
 	__be16 vlan_proto;
